@@ -1,0 +1,31 @@
+"""Export a saved model for TF Serving, and verify it in a new process.
+
+    python -m export --model DIR --output DIR
+
+The last line printed is one JSON object: saved_model, the version directory, and export_max_abs_diff, the largest difference
+of a probability between the model and the SavedModel reloaded in a new process.
+"""
+
+import argparse
+import json
+
+import keras_bert
+from export import export_saved_model, verify_saved_model
+
+
+def main(arguments=None):
+    parser = argparse.ArgumentParser(prog="python -m export", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", required=True, help="directory of a model: one that save_pretrained wrote, or Transformers' own")
+    parser.add_argument("--output", required=True, help="directory to make the next numbered version in")
+    parser.add_argument("--text-pair", action="store_true", default=None, help="the model reads pairs (where the directory does not say)")
+    options = parser.parse_args(arguments)
+    model = keras_bert.from_pretrained(options.model)
+    if options.text_pair:
+        model.text_pair = True
+    saved_model = export_saved_model(model, options.output)
+    difference = verify_saved_model(saved_model, model)
+    print(json.dumps({"saved_model": saved_model, "export_max_abs_diff": difference}))
+
+
+if __name__ == "__main__":
+    main()

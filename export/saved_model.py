@@ -1,0 +1,109 @@
+"""Write a SavedModel into a numbered version directory, as TF Serving watches for."""
+
+import os
+import shutil
+import tempfile
+
+import keras
+import tensorflow as tf
+
+from export.servable import servable
+from keras_bert.text import save_vocabulary
+
+# A SavedModel's graph is one protocol buffer, which cannot be larger.
+MAX_CONSTANT_BYTES = 2**31 - 1
+
+
+def export_saved_model(model, directory):
+    """Export a model for TF Serving.
+
+    It is built under a name that is no number, which TF Serving does not load, and renamed once whole. What stands in
+    `directory` is never touched.
+
+    Args:
+        model: BertClassifier. A model without a vocabulary gets no serving_default, only ids.
+        directory: path of the model; the version directories are made in it.
+    Returns: path of the version directory: the highest number there, and one.
+    Raises: ValueError where `directory` is a file, where the graph would hold over 2 GB of constants, or where Keras does not
+        run on TensorFlow. TypeError on a model that cannot be served.
+    """
+    if keras.backend.backend() != "tensorflow":
+        raise ValueError(f"a SavedModel holds TensorFlow ops, but Keras runs on {keras.backend.backend()}; set KERAS_BACKEND=tensorflow")
+    directory = os.path.abspath(os.fspath(directory))
+    if os.path.exists(directory) and not os.path.isdir(directory):
+        raise ValueError(f"{directory} is a file; a directory of versions is to be made there")
+    module = servable(model)
+    functions = {name: function.get_concrete_function() for name, function in module.functions.items()}
+    check_constants(functions)
+    os.makedirs(directory, exist_ok=True)
+    building = tempfile.mkdtemp(prefix=".building-", dir=directory)
+    try:
+        os.chmod(building, 0o755)  # mkdtemp makes it private; the server may be another user
+        tf.saved_model.save(module, building, signatures=functions)
+        if model.tokenizer is not None:
+            _write_vocabulary(model.tokenizer.vocabulary, building)
+        return _publish(building, directory)
+    except BaseException:
+        shutil.rmtree(building, ignore_errors=True)
+        raise
+
+
+def versions(directory):
+    """The versions in a model's directory. Returns: sorted list of int."""
+    return sorted(int(name) for name in os.listdir(directory) if name.isascii() and name.isdigit())
+
+
+def check_constants(functions):
+    """Refuse a graph that no protocol buffer holds.
+
+    Args: functions: dict of name -> tf.types.experimental.ConcreteFunction.
+    Raises: ValueError naming the sum and the largest constants.
+    """
+    sizes = {}
+    for signature, function in functions.items():
+        graphs = [function.graph, *_inner_graphs(function.graph)]
+        for graph in graphs:
+            for operation in graph.get_operations():
+                if operation.type == "Const":
+                    sizes[signature, graph.name, operation.name] = operation.get_attr("value").ByteSize()
+        for captured, inside in function.graph.captures:
+            if captured.dtype not in (tf.resource, tf.variant):  # not a variable: it is saved as a constant
+                sizes[signature, "captured", inside.name] = _tensor_bytes(captured)
+    total = sum(sizes.values())
+    if total > MAX_CONSTANT_BYTES:
+        largest = sorted(sizes, key=sizes.get, reverse=True)[:3]
+        names = ", ".join(f"{name[-1]} ({sizes[name]:,} bytes)" for name in largest)
+        raise ValueError(
+            f"the graph would hold {total:,} bytes of constants, over the {MAX_CONSTANT_BYTES:,} of a protocol buffer; the "
+            f"largest: {names}. Keep weights in variables"
+        )
+
+
+def _inner_graphs(graph):
+    # Branches of tf.cond and the like are functions of their own in the graph's library.
+    return [function.graph for function in graph._functions.values() if hasattr(function, "graph")]
+
+
+def _tensor_bytes(tensor):
+    if tensor.dtype == tf.string:
+        return int(tf.reduce_sum(tf.strings.length(tensor)))
+    return tensor.shape.num_elements() * tensor.dtype.size
+
+
+def _write_vocabulary(vocabulary, building):
+    # The graph carries its vocabulary; this copy is for people and clients, where TF Serving leaves files alone.
+    extra = os.path.join(building, "assets.extra")
+    os.makedirs(extra, exist_ok=True)
+    save_vocabulary(vocabulary, os.path.join(extra, "vocab.txt"))
+
+
+def _publish(building, directory):
+    while True:
+        version = os.path.join(directory, str(max(versions(directory), default=0) + 1))
+        try:
+            os.rename(building, version)
+            return version
+        except OSError:
+            if not os.path.exists(version):
+                raise
+            # Another exporter took the number since; the next is free.

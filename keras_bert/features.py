@@ -1,0 +1,20 @@
+"""The batch contract: what a batch of text is called, and its types and shapes, between the packer and the encoder.
+
+Everything is int32 and `[batch, length]`: a bool or string feature breaks `fit` under a distribution strategy.
+"""
+
+INPUT_IDS = "input_ids"  # vocabulary ids
+TOKEN_TYPE_IDS = "token_type_ids"  # 0 for the first text, 1 for the second
+ATTENTION_MASK = "attention_mask"  # 1 marks a real token, 0 padding
+
+POSITION_IDS = "position_ids"  # packed batches: position inside its own sequence
+SEQUENCE_IDS = "sequence_ids"  # packed batches: 1, 2, ... which sequence a token is of; 0 is padding
+
+DTYPE = "int32"
+UNPACKED = (INPUT_IDS, TOKEN_TYPE_IDS, ATTENTION_MASK)
+PACKED = (*UNPACKED, POSITION_IDS, SEQUENCE_IDS)
+
+
+def is_contract(features):
+    """Tell whether `features` is a batch of the contract (a mapping that holds its keys) rather than raw text."""
+    return hasattr(features, "keys") and set(UNPACKED) <= set(features.keys())

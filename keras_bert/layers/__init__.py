@@ -1,0 +1,20 @@
+"""The parts of a network, in keras.ops only: they run on any Keras backend."""
+
+from keras_bert.layers.attention import AttentionMask, MultiHeadSelfAttention, key_mask, sequence_mask
+from keras_bert.layers.block import PostNormBlock
+from keras_bert.layers.dense import FlatDense
+from keras_bert.layers.embeddings import BertEmbeddings, sinusoids
+from keras_bert.layers.heads import MeanPooling, Pooler
+
+__all__ = [
+    "AttentionMask",
+    "BertEmbeddings",
+    "FlatDense",
+    "MeanPooling",
+    "MultiHeadSelfAttention",
+    "Pooler",
+    "PostNormBlock",
+    "key_mask",
+    "sequence_mask",
+    "sinusoids",
+]

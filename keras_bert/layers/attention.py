@@ -1,0 +1,127 @@
+"""Multi-head self-attention and the masks that say which token sees which."""
+
+import keras
+from keras import ops
+
+from keras_bert.layers.dense import FlatDense
+from keras_bert.layers.initializers import bert_initializer
+
+# Far below any score, and far above where float32 loses the score beside it. google-research adds -10000, which a trained
+# score can outweigh; the probabilities of real tokens agree to float32's last digits.
+HIDDEN = -1e9
+
+
+def key_mask(attention_mask):
+    """Let every query see real tokens only.
+
+    Args: attention_mask: int32 [batch, length]; 1 marks a real token.
+    Returns: float32 [batch, 1, 1, length], 0 where visible and -1e9 where not, to add to float32 attention scores.
+    Raises: ValueError unless rank 2.
+    Source: Devlin et al. 2018, and google-research/bert modeling.py (which adds -10000).
+    """
+    if len(attention_mask.shape) != 2:
+        raise ValueError(f"attention_mask has shape {tuple(attention_mask.shape)}; expected [batch, length]")
+    return (1.0 - ops.cast(attention_mask, "float32"))[:, None, None, :] * HIDDEN
+
+
+def sequence_mask(sequence_ids):
+    """Let every query see the tokens of its own packed sequence only.
+
+        sequence_ids 1 1 2 0  ->  visible: 1 1 . .
+                                           1 1 . .
+                                           . . 1 .
+                                           . . . 1   (padding sees padding, so that no row is empty)
+
+    Args: sequence_ids: int32 [batch, length]; 1, 2, ... number the sequences of a row, 0 is padding.
+    Returns: float32 [batch, 1, length, length], 0 where visible and -1e9 where not.
+    Raises: ValueError unless rank 2.
+    """
+    if len(sequence_ids.shape) != 2:
+        raise ValueError(f"sequence_ids has shape {tuple(sequence_ids.shape)}; expected [batch, length]")
+    same = ops.equal(sequence_ids[:, :, None], sequence_ids[:, None, :])  # (B, T, T)
+    return (1.0 - ops.cast(same, "float32"))[:, None, :, :] * HIDDEN
+
+
+@keras.saving.register_keras_serializable(package="keras_bert")
+class AttentionMask(keras.layers.Layer):
+    """The additive mask of a batch: key_mask of attention_mask, or with packed=True sequence_mask of sequence_ids.
+
+    Call: int32 [batch, length]. Returns: float32, [batch, 1, 1, length], or [batch, 1, length, length] if packed.
+    """
+
+    def __init__(self, *, packed=False, **kwargs):
+        super().__init__(**kwargs)
+        self.packed = packed
+
+    def call(self, ids):
+        return sequence_mask(ids) if self.packed else key_mask(ids)
+
+    def compute_output_spec(self, ids):
+        queries = ids.shape[1] if self.packed else 1
+        return keras.KerasTensor((ids.shape[0], 1, queries, ids.shape[1]), dtype="float32")
+
+    def get_config(self):
+        return super().get_config() | {"packed": self.packed}
+
+
+@keras.saving.register_keras_serializable(package="keras_bert")
+class MultiHeadSelfAttention(keras.layers.Layer):
+    """Scaled dot-product self-attention with its output projection; query, key and value come of one product.
+
+    Args:
+        num_heads: heads; they share hidden_size evenly.
+        hidden_size: features of a token, in and out.
+        dropout: rate on the probabilities.
+        initializer_range: standard deviation of new weights.
+    Call: x: [batch, length, hidden_size]; mask: additive float32, broadcastable to [batch, heads, query, key].
+    Returns: [batch, length, hidden_size]; with return_attention_scores=True also the probabilities before dropout,
+        [batch, heads, query, key].
+    Source: Vaswani et al. 2017; google-research/bert modeling.py attention_layer.
+    """
+
+    def __init__(self, num_heads, hidden_size, *, dropout=0.1, initializer_range=0.02, **kwargs):
+        super().__init__(**kwargs)
+        if hidden_size % num_heads:
+            raise ValueError(f"hidden_size={hidden_size} is not a multiple of num_heads={num_heads}")
+        self.num_heads = num_heads
+        self.hidden_size = hidden_size
+        self.dropout = dropout
+        self.initializer_range = initializer_range
+
+        def dense(name, units):
+            return FlatDense(units, kernel_initializer=bert_initializer(initializer_range), dtype=self.dtype_policy, name=name)
+
+        self.qkv = dense("qkv", 3 * hidden_size)
+        self.output_dense = dense("output", hidden_size)
+        self.probabilities_dropout = keras.layers.Dropout(dropout, dtype=self.dtype_policy, name="dropout")
+
+    def build(self, x_shape, mask_shape=None):
+        self.qkv.build(x_shape)
+        self.output_dense.build((*x_shape[:-1], self.hidden_size))
+
+    def call(self, x, mask, training=None, return_attention_scores=False):
+        length, head_size = ops.shape(x)[1], self.hidden_size // self.num_heads
+        qkv = ops.reshape(self.qkv(x), (-1, length, 3, self.num_heads, head_size))  # (B, T, 3, N, D)
+        query, key, value = ops.unstack(ops.transpose(qkv, (2, 0, 3, 1, 4)), 3, axis=0)  # (B, N, T, D) each
+        scores = ops.matmul(query * head_size**-0.5, ops.transpose(key, (0, 1, 3, 2)))  # (B, N, T, T)
+        # float32 through the softmax: bfloat16 has 8 bits, too few for a sum of hundreds of probabilities.
+        probabilities = ops.softmax(ops.cast(scores, "float32") + mask, axis=-1)
+        weights = self.probabilities_dropout(ops.cast(probabilities, self.compute_dtype), training=training)
+        context = ops.transpose(ops.matmul(weights, value), (0, 2, 1, 3))  # (B, T, N, D)
+        output = self.output_dense(ops.reshape(context, (-1, length, self.hidden_size)))
+        return (output, probabilities) if return_attention_scores else output
+
+    def compute_output_spec(self, x, mask, training=None, return_attention_scores=False):
+        output = keras.KerasTensor(x.shape, dtype=self.compute_dtype)
+        if not return_attention_scores:
+            return output
+        batch, length = x.shape[:2]
+        return output, keras.KerasTensor((batch, self.num_heads, length, length), dtype="float32")
+
+    def get_config(self):
+        return super().get_config() | {
+            "num_heads": self.num_heads,
+            "hidden_size": self.hidden_size,
+            "dropout": self.dropout,
+            "initializer_range": self.initializer_range,
+        }

@@ -1,0 +1,110 @@
+"""The transformer block."""
+
+import keras
+from keras import ops
+
+from keras_bert.layers.attention import MultiHeadSelfAttention
+from keras_bert.layers.dense import FlatDense
+from keras_bert.layers.initializers import bert_initializer
+
+
+def activation(name):
+    """The function that a BertConfig.hidden_act names. Returns: callable on tensors. Raises: ValueError on another name."""
+    functions = {
+        "gelu": lambda x: ops.gelu(x, approximate=False),
+        "gelu_tanh": lambda x: ops.gelu(x, approximate=True),
+        "relu": ops.relu,
+        "tanh": ops.tanh,
+        "silu": ops.silu,
+        "linear": lambda x: x,
+    }
+    if name not in functions:
+        raise ValueError(f"hidden_act={name!r} is not one of {', '.join(functions)}")
+    return functions[name]
+
+
+@keras.saving.register_keras_serializable(package="keras_bert")
+class PostNormBlock(keras.layers.Layer):
+    """Self-attention and a feed-forward network, each followed by dropout, residual and LayerNorm: the block of classic BERT.
+
+    Args:
+        num_heads, hidden_size, intermediate_size: sizes.
+        hidden_act: as in BertConfig.
+        dropout: rate on the output of either part.
+        attention_dropout: rate on the attention probabilities.
+        layer_norm_eps: epsilon of both normalisations.
+        initializer_range: standard deviation of new weights.
+    Call: x: [batch, length, hidden_size]; mask: additive float32, see MultiHeadSelfAttention.
+    Returns: [batch, length, hidden_size]; with return_attention_scores=True also the probabilities.
+    Source: Devlin et al. 2018; google-research/bert modeling.py transformer_model.
+    """
+
+    def __init__(
+        self,
+        num_heads,
+        hidden_size,
+        intermediate_size,
+        *,
+        hidden_act="gelu_tanh",
+        dropout=0.1,
+        attention_dropout=0.1,
+        layer_norm_eps=1e-12,
+        initializer_range=0.02,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.num_heads = num_heads
+        self.hidden_size = hidden_size
+        self.intermediate_size = intermediate_size
+        self.hidden_act = hidden_act
+        self.dropout = dropout
+        self.attention_dropout = attention_dropout
+        self.layer_norm_eps = layer_norm_eps
+        self.initializer_range = initializer_range
+        policy = self.dtype_policy
+
+        def dense(name, units):
+            return FlatDense(units, kernel_initializer=bert_initializer(initializer_range), dtype=policy, name=name)
+
+        def norm(name):
+            return keras.layers.LayerNormalization(epsilon=layer_norm_eps, dtype=policy, name=name)
+
+        self.attention = MultiHeadSelfAttention(
+            num_heads, hidden_size, dropout=attention_dropout, initializer_range=initializer_range, dtype=policy, name="attention"
+        )
+        self.attention_dropout_layer = keras.layers.Dropout(dropout, dtype=policy, name="attention_dropout")
+        self.attention_norm = norm("attention_norm")
+        self.intermediate = dense("intermediate", intermediate_size)
+        self.activation = activation(hidden_act)
+        self.output_dense = dense("output", hidden_size)
+        self.output_dropout_layer = keras.layers.Dropout(dropout, dtype=policy, name="output_dropout")
+        self.output_norm = norm("output_norm")
+
+    def build(self, x_shape, mask_shape=None):
+        self.attention.build(x_shape)
+        self.attention_norm.build(x_shape)
+        self.intermediate.build(x_shape)
+        self.output_dense.build((*x_shape[:-1], self.intermediate_size))
+        self.output_norm.build(x_shape)
+
+    def call(self, x, mask, training=None, return_attention_scores=False):
+        attended, probabilities = self.attention(x, mask, training=training, return_attention_scores=True)
+        x = self.attention_norm(x + self.attention_dropout_layer(attended, training=training))
+        transformed = self.output_dense(self.activation(self.intermediate(x)))
+        x = self.output_norm(x + self.output_dropout_layer(transformed, training=training))
+        return (x, probabilities) if return_attention_scores else x
+
+    def compute_output_spec(self, x, mask, training=None, return_attention_scores=False):
+        return self.attention.compute_output_spec(x, mask, return_attention_scores=return_attention_scores)
+
+    def get_config(self):
+        return super().get_config() | {
+            "num_heads": self.num_heads,
+            "hidden_size": self.hidden_size,
+            "intermediate_size": self.intermediate_size,
+            "hidden_act": self.hidden_act,
+            "dropout": self.dropout,
+            "attention_dropout": self.attention_dropout,
+            "layer_norm_eps": self.layer_norm_eps,
+            "initializer_range": self.initializer_range,
+        }

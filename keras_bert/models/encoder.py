@@ -1,0 +1,119 @@
+"""BertEncoder: the contract in, token vectors out."""
+
+import keras
+
+from keras_bert import features
+from keras_bert.config import BertConfig
+from keras_bert.layers import AttentionMask, BertEmbeddings, Pooler, PostNormBlock
+
+
+@keras.saving.register_keras_serializable(package="keras_bert")
+class BertEncoder(keras.Model):
+    """BERT without a head.
+
+    Args:
+        config: BertConfig.
+        packed: take packed batches: position_ids and sequence_ids too, and no attention between sequences.
+        return_hidden_states: add hidden_states to the outputs.
+        return_attention_scores: add attention_scores to the outputs.
+        pooler: add pooled_output to the outputs. Not with packed: a row then has several [CLS].
+        dtype: Keras dtype policy of all layers; None takes the global one.
+    Inputs: dict of int32 [batch, length]: the keys of features.UNPACKED, or features.PACKED if packed; all are required.
+    Outputs: dict of
+        sequence_output: [batch, length, hidden_size], the last block's.
+        pooled_output: [batch, hidden_size].
+        hidden_states: list of num_hidden_layers + 1 arrays [batch, length, hidden_size]; the first is the embedding output.
+        attention_scores: list of num_hidden_layers arrays [batch, heads, query, key], after softmax.
+    Source: Devlin et al. 2018.
+    """
+
+    def __init__(
+        self, config, *, packed=False, return_hidden_states=False, return_attention_scores=False, pooler=None, dtype=None, **kwargs
+    ):
+        if not isinstance(config, BertConfig):
+            raise TypeError(f"config is a {type(config).__name__}; BertEncoder takes a BertConfig")
+        pooler = not packed if pooler is None else pooler
+        if pooler and packed:
+            raise ValueError("pooler=True with packed=True: a packed row holds several sequences, so it has no one [CLS] vector")
+        policy = keras.dtype_policies.get(dtype)
+        names = features.PACKED if packed else features.UNPACKED
+        inputs = {name: keras.Input((None,), dtype=features.DTYPE, name=name) for name in names}
+        mask = AttentionMask(packed=packed, dtype=policy, name="attention_mask_to_scores")(
+            inputs[features.SEQUENCE_IDS if packed else features.ATTENTION_MASK]
+        )
+        embedding_arguments = [inputs[features.INPUT_IDS], inputs[features.TOKEN_TYPE_IDS]]
+        if packed:
+            embedding_arguments.append(inputs[features.POSITION_IDS])
+        x = _embeddings(config, policy)(*embedding_arguments)
+        hidden_states, attention_scores = [x], []
+        for index in range(config.num_hidden_layers):
+            block = _block(config, index, policy)
+            if return_attention_scores:
+                x, probabilities = block(x, mask, return_attention_scores=True)
+                attention_scores.append(probabilities)
+            else:
+                x = block(x, mask)
+            hidden_states.append(x)
+        outputs = {"sequence_output": x}
+        if pooler:
+            outputs["pooled_output"] = Pooler(config.hidden_size, initializer_range=config.initializer_range, dtype=policy, name="pooler")(
+                x
+            )
+        if return_hidden_states:
+            outputs["hidden_states"] = hidden_states
+        if return_attention_scores:
+            outputs["attention_scores"] = attention_scores
+        super().__init__(inputs=inputs, outputs=outputs, **kwargs)
+        self.config = config
+        self.packed = packed
+        self.pooler = pooler
+        self.return_hidden_states = return_hidden_states
+        self.return_attention_scores = return_attention_scores
+        self.dtype_policy_name = policy.name
+
+    def get_config(self):
+        return {
+            "config": self.config.to_dict(),
+            "packed": self.packed,
+            "return_hidden_states": self.return_hidden_states,
+            "return_attention_scores": self.return_attention_scores,
+            "pooler": self.pooler,
+            "dtype": self.dtype_policy_name,
+            "name": self.name,
+            "trainable": self.trainable,
+        }
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        return cls(**{**config, "config": BertConfig.from_dict(config["config"])})
+
+
+def _embeddings(config, policy):
+    return BertEmbeddings(
+        config.vocab_size,
+        config.hidden_size,
+        config.max_position_embeddings,
+        config.type_vocab_size,
+        position_embeddings=config.position_embeddings,
+        dropout=config.hidden_dropout_prob,
+        layer_norm_eps=config.layer_norm_eps,
+        initializer_range=config.initializer_range,
+        dtype=policy,
+        name="embeddings",
+    )
+
+
+def _block(config, index, policy):
+    """The block of a layer: the one place where a configuration chooses its kind. Heads see only its output."""
+    return PostNormBlock(
+        config.num_attention_heads,
+        config.hidden_size,
+        config.intermediate_size,
+        hidden_act=config.hidden_act,
+        dropout=config.hidden_dropout_prob,
+        attention_dropout=config.attention_probs_dropout_prob,
+        layer_norm_eps=config.layer_norm_eps,
+        initializer_range=config.initializer_range,
+        dtype=policy,
+        name=f"layer_{index}",
+    )

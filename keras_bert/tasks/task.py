@@ -1,0 +1,302 @@
+"""Task: a network that takes raw text in fit, evaluate and predict, and knows its way to disk and back."""
+
+import keras
+import tensorflow as tf
+
+from keras_bert import features
+from keras_bert.checkpoints import native
+from keras_bert.data import batch_by_length
+from keras_bert.tasks import inputs
+from keras_bert.text import BertPacker
+from keras_bert.training import create_optimizer
+
+AUTO = "auto"
+LEARNING_RATE = 5e-5  # the largest that Devlin et al. 2018 (appendix A.3) tried
+BATCH_SIZE = 32  # ibid., and Keras's default
+
+
+class Task(keras.Model):
+    """Base of the models that users hold. A subclass gives the network, default loss and metrics, and how labels are encoded.
+
+    Args:
+        network: built keras.Model from the contract to outputs.
+        tokenizer: BertTokenizer, or None: only the contract is taken then.
+        max_length: most tokens of a text (or pair), special ones included.
+        pad_to_multiple_of: None pads to max_length always (TPU, XLA); a number to the batch's longest, rounded up to a multiple.
+        text_pair: whether inputs are pairs; None lets the first raw data decide.
+    """
+
+    def __init__(self, network, tokenizer, *, max_length, pad_to_multiple_of, text_pair, **kwargs):
+        super().__init__(**kwargs)
+        limit = network.encoder.config.max_position_embeddings
+        if max_length > limit:
+            raise ValueError(f"max_length={max_length} is over max_position_embeddings={limit} of the encoder")
+        vocab_size = network.encoder.config.vocab_size
+        if tokenizer is not None and tokenizer.vocabulary_size != vocab_size:
+            raise ValueError(
+                f"the vocabulary has {tokenizer.vocabulary_size} pieces but the word embedding vocab_size={vocab_size} rows; "
+                "they come from different checkpoints"
+            )
+        self.network = network
+        self.tokenizer = tokenizer
+        self.max_length = max_length
+        self.pad_to_multiple_of = pad_to_multiple_of
+        self.text_pair = text_pair
+        self.packer = None if tokenizer is None else BertPacker(tokenizer, max_length, pad_to_multiple_of=pad_to_multiple_of)
+        self.built = True  # the network is: nothing waits for a first batch
+        self._optimizer_is_auto = False
+        self.compile()
+
+    @property
+    def encoder(self):
+        return self.network.encoder
+
+    def call(self, features, training=None):
+        return self.network(features, training=training)
+
+    # What a subclass gives.
+
+    def default_loss(self):
+        """Returns: a Keras loss."""
+        raise TypeError(f"{type(self).__name__} gives no default loss")
+
+    def default_metrics(self):
+        """Returns: list of Keras metrics."""
+        return []
+
+    def encode_labels(self, labels):
+        """Labels as users write them -> what the loss takes, in TensorFlow ops, with a check. Args, Returns: tensor [batch]."""
+        return labels
+
+    # Text.
+
+    def preprocess(self, texts, text_pairs=None):
+        """Raw text to the contract.
+
+        Args: texts, text_pairs: string tensor, list or array [batch]; text_pairs may be None.
+        Returns: dict of int32 tensors [batch, length].
+        Raises: ValueError where the model has no vocabulary.
+        """
+        if self.packer is None:
+            raise ValueError(f"{type(self).__name__} was made without a vocabulary: give it the batch contract, not raw text")
+        return self.packer(texts, text_pairs)
+
+    # Training.
+
+    def compile(self, optimizer=AUTO, loss=AUTO, metrics=AUTO, *, jit_compile=False, **kwargs):
+        """keras.Model.compile with defaults for this task.
+
+        Args:
+            optimizer: "auto" makes create_optimizer(5e-5) at each fit, with warm-up and decay over the steps of that fit.
+            loss, metrics: "auto" takes the task's.
+            jit_compile: compile the step with XLA. Off by default: batches differ in length, and on a CPU it is slower.
+            others: those of keras.Model.compile.
+        """
+        self._optimizer_is_auto = isinstance(optimizer, str) and optimizer == AUTO
+        if self._optimizer_is_auto:
+            optimizer = create_optimizer(LEARNING_RATE, total_steps=1)
+        self._auto_arguments = {
+            name: AUTO
+            for name, value in (("optimizer", optimizer), ("loss", loss), ("metrics", metrics))
+            if (isinstance(value, str) and value == AUTO) or (name == "optimizer" and self._optimizer_is_auto)
+        }
+        if isinstance(loss, str) and loss == AUTO:
+            loss = self.default_loss()
+        if isinstance(metrics, str) and metrics == AUTO:
+            metrics = self.default_metrics()
+        super().compile(optimizer=optimizer, loss=loss, metrics=metrics, jit_compile=jit_compile, **kwargs)
+
+    def get_compile_config(self):
+        # "auto" stays "auto" in a file: the schedule of a finished fit ends at rate 0, and a later fit must not go on with it.
+        return (super().get_compile_config() or {}) | self._auto_arguments
+
+    def compile_from_config(self, config):
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        self.optimizer.build(self.trainable_variables)
+
+    def fit(
+        self,
+        x=None,
+        y=None,
+        batch_size=None,
+        epochs=1,
+        verbose="auto",
+        callbacks=None,
+        validation_split=0.0,
+        validation_data=None,
+        shuffle=True,
+        class_weight=None,
+        sample_weight=None,
+        initial_epoch=0,
+        steps_per_epoch=None,
+        validation_steps=None,
+        validation_batch_size=None,
+        validation_freq=1,
+    ):
+        """keras.Model.fit that also takes raw text; see keras_bert.tasks.inputs for its forms.
+
+        Texts are batched with others of like length, so that little is padding (data.batch_by_length), unless all batches
+        have one length (pad_to_multiple_of=None).
+
+        Args: as keras.Model.fit. A tf.data.Dataset is not shuffled (call its shuffle); an unbatched one is batched.
+        Returns: keras.callbacks.History.
+        """
+        if validation_split and inputs.is_raw_texts(x):
+            (x, y, sample_weight), validation_data = _split_off(x, y, sample_weight, validation_split)
+            validation_split = 0.0
+        x, y, sample_weight, batch_size = self._ready(x, y, sample_weight, batch_size, shuffle=shuffle)
+        if validation_data is not None:
+            validation_data, validation_batch_size = self._ready_validation(validation_data, validation_batch_size or batch_size)
+        if self._optimizer_is_auto:
+            steps = steps_per_epoch or _steps_of_an_epoch(x, batch_size, validation_split)
+            self._schedule_auto_optimizer(steps * (epochs - initial_epoch))
+        return super().fit(
+            x,
+            y,
+            batch_size=batch_size,
+            epochs=epochs,
+            verbose=verbose,
+            callbacks=callbacks,
+            validation_split=validation_split,
+            validation_data=validation_data,
+            shuffle=shuffle and not isinstance(x, tf.data.Dataset),  # a dataset is shuffled already; Keras would warn
+            class_weight=class_weight,
+            sample_weight=sample_weight,
+            initial_epoch=initial_epoch,
+            steps_per_epoch=steps_per_epoch,
+            validation_steps=validation_steps,
+            validation_batch_size=validation_batch_size,
+            validation_freq=validation_freq,
+        )
+
+    def evaluate(self, x=None, y=None, batch_size=None, verbose="auto", sample_weight=None, **kwargs):
+        """keras.Model.evaluate that also takes raw text."""
+        if not kwargs.get("_use_cached_eval_dataset"):  # fit has prepared its validation data already
+            x, y, sample_weight, batch_size = self._ready(x, y, sample_weight, batch_size, shuffle=False)
+        return super().evaluate(x, y, batch_size=batch_size, verbose=verbose, sample_weight=sample_weight, **kwargs)
+
+    def predict(self, x, batch_size=None, verbose="auto", steps=None, callbacks=None):
+        """keras.Model.predict that also takes raw text; rows come back in the order given."""
+        x, _, _, batch_size = self._ready(x, None, None, batch_size, shuffle=False, labelled=False)
+        return super().predict(x, batch_size=batch_size, verbose=verbose, steps=steps, callbacks=callbacks)
+
+    def _schedule_auto_optimizer(self, total_steps):
+        """A fresh default optimizer, whose warm-up and decay fit the run that begins; the rest of the compilation stays."""
+        if total_steps < 1:
+            raise ValueError("nothing to train on: the data, the epochs or steps_per_epoch come to no step")
+        self.optimizer = create_optimizer(LEARNING_RATE, total_steps=total_steps)
+        self.train_function = None  # it holds the optimizer before
+
+    def _ready(self, x, y, sample_weight, batch_size, *, shuffle, labelled=True):
+        """Raw text -> a dataset for Keras; anything else is Keras's own and passes through."""
+        if inputs.is_raw_dataset(x):
+            return self._ready_dataset(x, y, batch_size, shuffle=shuffle, labelled=labelled), None, None, None
+        if not features.is_contract(x) and inputs.is_raw_texts(x):
+            texts, text_pairs = inputs.split_texts(x)
+            if not texts:
+                raise ValueError("the list of texts is empty")
+            self._note_pairs(text_pairs is not None)
+            y = None if y is None else self.encode_label_list(y)
+            dataset = inputs.text_dataset(texts, text_pairs, y, sample_weight)
+            if shuffle and y is not None:
+                dataset = dataset.shuffle(len(texts), reshuffle_each_iteration=True)
+            return self._pack_batches(self._batch(dataset, batch_size, shuffle=shuffle, labelled=labelled)), None, None, None
+        return x, y, sample_weight, batch_size
+
+    def _batch(self, dataset, batch_size, *, shuffle, labelled):
+        batch_size = batch_size or BATCH_SIZE
+        if labelled and self.pad_to_multiple_of is not None:
+            return batch_by_length(dataset, batch_size, shuffle=shuffle)
+        return dataset.batch(batch_size)  # predictions come back in the order of the texts
+
+    def _ready_dataset(self, dataset, y, batch_size, *, shuffle, labelled):
+        if y is not None:
+            raise ValueError("y was given beside a tf.data.Dataset; its elements hold the labels: (text, label)")
+        if not labelled and isinstance(dataset.element_spec, tuple) and len(dataset.element_spec) == 2 and self.text_pair:
+            # Without labels, two strings are the pair that this model reads.
+            if all(spec.dtype == tf.string for spec in tf.nest.flatten(dataset.element_spec)) and not isinstance(
+                dataset.element_spec[0], (tuple, dict)
+            ):
+                dataset = dataset.map(lambda *pair: (pair,))
+        pairs, batched, _ = inputs.dataset_parts(dataset)
+        self._note_pairs(pairs)
+        if batched and batch_size is not None:
+            raise ValueError(f"batch_size={batch_size} was given but the dataset is batched; batch it by that yourself, or unbatch it")
+        return self._pack_batches(dataset if batched else self._batch(dataset, batch_size, shuffle=shuffle, labelled=labelled))
+
+    def _ready_validation(self, validation_data, batch_size):
+        if inputs.is_raw_dataset(validation_data):
+            batch_size = None if inputs.dataset_parts(validation_data)[1] else batch_size
+            return self._ready_dataset(validation_data, None, batch_size, shuffle=False, labelled=True), None
+        if isinstance(validation_data, (tuple, list)) and len(validation_data) in (2, 3) and not features.is_contract(validation_data[0]):
+            x, y, *weight = validation_data
+            if inputs.is_raw_texts(x):
+                return self._ready(x, y, weight[0] if weight else None, batch_size, shuffle=False)[0], None
+        return validation_data, batch_size
+
+    def _pack_batches(self, dataset):
+        if self.packer is None:
+            self.preprocess([])  # says what is missing
+        return inputs.pack_dataset(dataset, self.preprocess, self.encode_labels)
+
+    def _note_pairs(self, pairs):
+        if self.text_pair is None:
+            self.text_pair = pairs
+        elif self.text_pair != pairs:
+            kinds = {True: "pairs of texts", False: "single texts"}
+            raise ValueError(f"this model reads {kinds[self.text_pair]} (text_pair={self.text_pair}) but was given {kinds[pairs]}")
+
+    # To disk and back.
+
+    def settings(self):
+        """What keras_bert.json says of this model but the vocabulary. Returns: dict for JSON."""
+        tokenizer = None
+        if self.tokenizer is not None:
+            tokenizer = {name: value for name, value in self.tokenizer.get_config().items() if name != "vocabulary"}
+        return {
+            "encoder": {"config": self.encoder.config.to_dict(), "pooler": self.encoder.pooler},
+            "tokenizer": tokenizer,
+            "max_length": self.max_length,
+            "pad_to_multiple_of": self.pad_to_multiple_of,
+            "text_pair": self.text_pair,
+        }
+
+    def save_pretrained(self, directory):
+        """Write keras_bert.json, model.safetensors and vocab.txt.
+
+        Args: directory: path; what it held before is kept until the new model is whole.
+        """
+        vocabulary = None if self.tokenizer is None else self.tokenizer.vocabulary
+        description = native.Description(type(self).__name__, self.settings(), vocabulary)
+        native.write(directory, description, {weight.path: weight for weight in self.network.weights})
+
+
+def _split_off(x, y, sample_weight, share):
+    """Keep the last share of the rows for validation, as Keras does."""
+    if not 0 < share < 1:
+        raise ValueError(f"validation_split={share!r} is not in (0, 1)")
+    texts, text_pairs = inputs.split_texts(x)
+    cut = int(len(texts) * (1 - share))
+
+    def part(rows):
+        columns = texts[rows] if text_pairs is None else (texts[rows], text_pairs[rows])
+        return columns, None if y is None else y[rows], None if sample_weight is None else sample_weight[rows]
+
+    return part(slice(None, cut)), part(slice(cut, None))
+
+
+def _steps_of_an_epoch(x, batch_size, validation_split):
+    """Batches in x. Counts them where a dataset does not know: a pass over it costs less than a wrong schedule."""
+    if isinstance(x, tf.data.Dataset):
+        steps = int(x.cardinality())
+        if steps == tf.data.INFINITE_CARDINALITY:
+            raise ValueError("the dataset never ends; give steps_per_epoch")
+        if steps == tf.data.UNKNOWN_CARDINALITY:
+            steps = int(x.reduce(tf.constant(0, tf.int64), lambda count, _: count + 1))
+        return steps
+    if features.is_contract(x):
+        rows = int(len(x[features.INPUT_IDS]) * (1 - validation_split))
+        return -(-rows // (batch_size or BATCH_SIZE))
+    if hasattr(x, "__len__"):  # keras.utils.PyDataset: its batches
+        return len(x)
+    raise ValueError(f"the length of a {type(x).__name__} is not known; give steps_per_epoch, or compile with an optimizer of your own")

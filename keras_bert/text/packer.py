@@ -1,0 +1,114 @@
+"""Ids to the batch contract: [CLS] a [SEP] b [SEP], cut longest first, padded. Core TensorFlow ops only, so that any TF Serving runs it."""
+
+import tensorflow as tf
+
+from keras_bert import features
+
+
+class BertPacker:
+    """One or two texts to the batch contract.
+
+        packer(["good film", "bad"])                    # with max_length=5
+        input_ids       [CLS] good film [SEP] [PAD]
+                        [CLS] bad [SEP] [PAD] [PAD]
+        token_type_ids  0 throughout; 1 on a second text and its [SEP]
+        attention_mask  1 on tokens, 0 on [PAD]
+
+    An empty text is [CLS] [SEP]. What is too long loses tokens from the end of the longer text first, as google-research's
+    run_classifier.py does.
+
+    Args:
+        tokenizer: what gives `tokenize`, `cls_id`, `sep_id` and `pad_id`, such as BertTokenizer.
+        max_length: most tokens, special ones included.
+        pad_to_multiple_of: None pads every batch to max_length (one static shape: TPU, XLA); a number pads to the longest
+            of the batch, rounded up to a multiple of it and at most max_length.
+    Raises: ValueError where a length leaves no room.
+    """
+
+    def __init__(self, tokenizer, max_length, *, pad_to_multiple_of=None):
+        if isinstance(max_length, bool) or int(max_length) != max_length or max_length < 3:
+            raise ValueError(f"max_length={max_length!r} leaves no room: [CLS] a [SEP] takes 3 at least")
+        if pad_to_multiple_of is not None and (int(pad_to_multiple_of) != pad_to_multiple_of or pad_to_multiple_of < 1):
+            raise ValueError(f"pad_to_multiple_of={pad_to_multiple_of!r} is not a positive whole number")
+        self.tokenizer = tokenizer
+        self.max_length = int(max_length)
+        self.pad_to_multiple_of = None if pad_to_multiple_of is None else int(pad_to_multiple_of)
+
+    def __call__(self, texts, text_pairs=None):
+        """Tokenize and pack.
+
+        Args:
+            texts: string tensor, list or array, [batch].
+            text_pairs: the second texts, [batch], or None.
+        Returns: dict of int32 tensors [batch, length]: input_ids, token_type_ids, attention_mask.
+        """
+        first = self.tokenizer.tokenize(texts)
+        return self.pack_ids(first, None if text_pairs is None else self.tokenizer.tokenize(text_pairs))
+
+    def pack_ids(self, first, second=None):
+        """Pack ids that are there already.
+
+        Args: first, second: int32 tf.RaggedTensor [batch, (pieces)]; second may be None.
+        Returns: as __call__.
+        """
+        if second is None:
+            first = first[:, : self.max_length - 2]
+        else:
+            first, second = trim_pair(first, second, max_tokens=self.max_length - 3)
+        rows = first.nrows(out_type=tf.int64)
+        cls = self._column(self.tokenizer.cls_id, rows)
+        sep = self._column(self.tokenizer.sep_id, rows)
+        first = tf.concat([cls, first, sep], axis=1)
+        second = None if second is None else tf.concat([second, sep], axis=1)
+        tokens = first if second is None else tf.concat([first, second], axis=1)
+
+        length = self._length(tokens)
+        input_ids = tokens.to_tensor(self.tokenizer.pad_id, shape=tf.stack([-1, tf.cast(length, tf.int64)]))
+        # Where a sequence ends is what its row length says, not where padding's id stands: a text may hold that id.
+        attention_mask = tf.sequence_mask(tokens.row_lengths(), length, dtype=tf.int32)
+        if second is None:
+            token_type_ids = tf.zeros_like(attention_mask)
+        else:
+            token_type_ids = attention_mask - tf.sequence_mask(first.row_lengths(), length, dtype=tf.int32)
+        packed = {
+            features.INPUT_IDS: input_ids,
+            features.TOKEN_TYPE_IDS: token_type_ids,
+            features.ATTENTION_MASK: attention_mask,
+        }
+        if self.pad_to_multiple_of is None:
+            packed = {name: tf.ensure_shape(value, [None, self.max_length]) for name, value in packed.items()}
+        return packed
+
+    def _column(self, token_id, rows):
+        return tf.RaggedTensor.from_uniform_row_length(tf.fill([rows], tf.constant(token_id, tf.int32)), 1)
+
+    def _length(self, tokens):
+        if self.pad_to_multiple_of is None:
+            return self.max_length
+        longest = tf.cast(tokens.bounding_shape(axis=1), tf.int32)
+        rounded = -(-longest // self.pad_to_multiple_of) * self.pad_to_multiple_of
+        # An empty batch has no longest row; length 0 would be no shape for a model.
+        return tf.clip_by_value(rounded, min(self.pad_to_multiple_of, self.max_length), self.max_length)
+
+
+def trim_pair(first, second, *, max_tokens):
+    """Cut two texts to a common budget, a token at a time from the end of the longer one; from the second where they are equal.
+
+        a b c d e f | x y     max_tokens=5 -> a b c | x y
+        a b c d     | w x y z max_tokens=5 -> a b c | w x
+
+    Args: first, second: int32 tf.RaggedTensor [batch, (pieces)]. max_tokens: most tokens of both together.
+    Returns: the two, cut.
+    Source: google-research/bert run_classifier.py _truncate_seq_pair, in closed form.
+    """
+    first_lengths, second_lengths = first.row_lengths(), second.row_lengths()
+    half = max_tokens // 2
+    keep_first = tf.minimum(first_lengths, tf.maximum(max_tokens - second_lengths, max_tokens - half))
+    keep_second = tf.minimum(second_lengths, tf.maximum(max_tokens - first_lengths, half))
+    return _first_of_each_row(first, keep_first), _first_of_each_row(second, keep_second)
+
+
+def _first_of_each_row(ragged, counts):
+    places = tf.ragged.range(ragged.row_lengths()).values
+    keep = places < tf.gather(counts, ragged.value_rowids())
+    return tf.RaggedTensor.from_row_lengths(tf.boolean_mask(ragged.values, keep), counts)
