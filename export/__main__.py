@@ -17,7 +17,7 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(prog="python -m export", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", required=True, help="directory of a model: one that save_pretrained wrote, or Transformers' own")
     parser.add_argument("--output", required=True, help="directory to make the next numbered version in")
-    parser.add_argument("--text-pair", action="store_true", default=None, help="the model reads pairs (where the directory does not say)")
+    parser.add_argument("--text_pair", action="store_true", default=None, help="the model reads pairs (where the directory does not say)")
     options = parser.parse_args(arguments)
     model = keras_bert.from_pretrained(options.model)
     if options.text_pair:

@@ -1,11 +1,13 @@
-"""Put arrays to a SavedModel's signatures: a program of its own that needs TensorFlow and tensorflow-text, and not keras_bert.
+"""Put texts to a SavedModel in a process that needs TensorFlow and tensorflow-text, and not keras_bert.
 
-    python export/ask.py SAVED_MODEL INPUTS.npz OUTPUTS.npz
+    python -m export.ask out/saved_model/1 --text "a fine film" "a waste of time"
 
-INPUTS.npz holds arrays named "signature/input", strings as bytes; OUTPUTS.npz gets "signature/output".
+prints one JSON object a text. Arrays go in and out by file: --inputs IN.npz --outputs OUT.npz, where IN.npz holds arrays
+named "signature/input", strings as bytes, and OUT.npz gets "signature/output".
 """
 
-import sys
+import argparse
+import json
 
 import numpy as np
 import tensorflow as tf
@@ -27,8 +29,30 @@ def ask(saved_model, inputs):
     return outputs
 
 
+def main(arguments=None):
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("saved_model", help="version directory of a SavedModel")
+    parser.add_argument("--text", nargs="+", help="texts to ask about")
+    parser.add_argument("--text_pair", nargs="+", help="their second texts, for a model that reads pairs")
+    parser.add_argument("--inputs", help=".npz to read")
+    parser.add_argument("--outputs", help=".npz to write")
+    options = parser.parse_args(arguments)
+    if (options.text is None) == (options.inputs is None) or (options.inputs is None) != (options.outputs is None):
+        parser.error("give --text, or --inputs with --outputs")
+    if options.inputs:
+        with np.load(options.inputs) as arrays:  # plain arrays only: NumPy refuses pickles by default
+            inputs = {name: arrays[name] for name in arrays.files}
+        np.savez(options.outputs, **ask(options.saved_model, inputs))
+        return
+    inputs = {"serving_default/text": np.array([text.encode() for text in options.text])}
+    if options.text_pair:
+        inputs["serving_default/text_pair"] = np.array([text.encode() for text in options.text_pair])
+    answers = {name.split("/")[1]: value for name, value in ask(options.saved_model, inputs).items()}
+    for index, text in enumerate(options.text):
+        plain = {name: value[index].tolist() for name, value in sorted(answers.items())}
+        plain = {name: value.decode() if isinstance(value, bytes) else value for name, value in plain.items()}
+        print(json.dumps({"text": text} | plain, ensure_ascii=False))
+
+
 if __name__ == "__main__":
-    saved_model_path, inputs_path, outputs_path = sys.argv[1:]
-    with np.load(inputs_path) as arrays:  # plain arrays only: NumPy refuses pickles by default
-        given = {name: arrays[name] for name in arrays.files}
-    np.savez(outputs_path, **ask(saved_model_path, given))
+    main()

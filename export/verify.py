@@ -65,7 +65,7 @@ def run_saved_model(path, inputs):
         asked, answered = os.path.join(folder, "inputs.npz"), os.path.join(folder, "outputs.npz")
         np.savez(asked, **inputs)
         # By path, not by -m: the new process shall not find keras_bert by chance of where it was started.
-        command = [sys.executable, ASK, os.fspath(path), asked, answered]
+        command = [sys.executable, ASK, os.fspath(path), "--inputs", asked, "--outputs", answered]
         done = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "2"}, check=False)
         if done.returncode:
             raise RuntimeError(f"{path} cannot be served; a new process ended with {done.returncode}:\n{done.stderr[-2000:]}")

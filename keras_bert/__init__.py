@@ -4,32 +4,19 @@ Names are imported when they are first used, so that `import keras_bert`, BertCo
 (the encoder then runs on any Keras backend).
 """
 
-import importlib
-
+from keras_bert.lazy import lazy_names
 from keras_bert.version import __version__
 
+_ROOMS = ("checkpoints", "data", "layers", "models", "tasks", "text", "training")
 _HOMES = {
+    "__version__": "keras_bert.version",
     "BertClassifier": "keras_bert.tasks",
     "BertConfig": "keras_bert.config",
     "BertEncoder": "keras_bert.models",
     "BertPacker": "keras_bert.text",
     "BertTokenizer": "keras_bert.text",
     "from_pretrained": "keras_bert.tasks",
-}
-_ROOMS = ("checkpoints", "data", "layers", "models", "tasks", "text", "training")
+} | {room: f"keras_bert.{room}" for room in _ROOMS}
 
-__all__ = ["__version__", *_HOMES, *_ROOMS]
-
-
-def __getattr__(name):
-    if name in _HOMES:
-        value = getattr(importlib.import_module(_HOMES[name]), name)
-        globals()[name] = value
-        return value
-    if name in _ROOMS:
-        return importlib.import_module(f"keras_bert.{name}")
-    raise AttributeError(f"module 'keras_bert' has no attribute {name!r}")
-
-
-def __dir__():
-    return sorted(__all__)
+__all__ = list(_HOMES)
+__getattr__, __dir__ = lazy_names(globals(), _HOMES)

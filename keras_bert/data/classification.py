@@ -220,8 +220,10 @@ def _tfds_rows(name, columns, split, data_dir, labels):
     import tensorflow_datasets as tfds  # takes seconds to import; files and arrays do not need it
 
     builder = tfds.builder(name, data_dir=data_dir)
-    if split not in builder.info.splits:
+    if not builder.info.splits:  # not prepared on this machine yet
         builder.download_and_prepare()
+    if split.partition("[")[0] not in builder.info.splits and "+" not in split:
+        raise ValueError(f"tfds:{name} has no split {split!r}; it has {', '.join(builder.info.splits)}")
     if columns is None:
         keys = builder.info.supervised_keys
         if not keys or isinstance(keys[0], (tuple, dict)):

@@ -80,7 +80,8 @@ class MultiHeadSelfAttention(keras.layers.Layer):
     """
 
     def __init__(self, num_heads, hidden_size, *, dropout=0.1, initializer_range=0.02, **kwargs):
-        super().__init__(**kwargs)
+        # Keras would cast the mask too, and float16 has no -1e9; x comes in the compute dtype as it is.
+        super().__init__(**({"autocast": False} | kwargs))
         if hidden_size % num_heads:
             raise ValueError(f"hidden_size={hidden_size} is not a multiple of num_heads={num_heads}")
         self.num_heads = num_heads

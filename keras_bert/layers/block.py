@@ -52,7 +52,7 @@ class PostNormBlock(keras.layers.Layer):
         initializer_range=0.02,
         **kwargs,
     ):
-        super().__init__(**kwargs)
+        super().__init__(**({"autocast": False} | kwargs))  # as MultiHeadSelfAttention: the mask stays float32
         self.num_heads = num_heads
         self.hidden_size = hidden_size
         self.intermediate_size = intermediate_size

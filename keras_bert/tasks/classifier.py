@@ -46,7 +46,7 @@ class BertClassifier(Task):
         pooling="pooler",
         dropout=None,
         max_length=None,
-        pad_to_multiple_of=8,
+        pad_to_multiple_of=4,
         text_pair=None,
         **kwargs,
     ):

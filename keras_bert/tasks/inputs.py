@@ -33,7 +33,7 @@ def is_raw_texts(x):
     if isinstance(x, np.ndarray):
         return x.dtype.kind in "USO"
     if isinstance(x, (list, tuple)):
-        return not x or all(is_raw_texts(part) for part in x[:2])
+        return not x or is_raw_texts(x[0])
     # A pandas column, and whatever else is array-like and holds str.
     return hasattr(x, "__array__") and np.asarray(x).dtype.kind in "USO"
 

@@ -77,9 +77,12 @@ class Task(keras.Model):
         Returns: dict of int32 tensors [batch, length].
         Raises: ValueError where the model has no vocabulary.
         """
+        self._check_vocabulary()
+        return self.packer(texts, text_pairs)
+
+    def _check_vocabulary(self):
         if self.packer is None:
             raise ValueError(f"{type(self).__name__} was made without a vocabulary: give it the batch contract, not raw text")
-        return self.packer(texts, text_pairs)
 
     # Training.
 
@@ -104,6 +107,7 @@ class Task(keras.Model):
             loss = self.default_loss()
         if isinstance(metrics, str) and metrics == AUTO:
             metrics = self.default_metrics()
+        self._compile_metrics = None  # Keras keeps the metrics of an earlier compile where this one names none
         super().compile(optimizer=optimizer, loss=loss, metrics=metrics, jit_compile=jit_compile, **kwargs)
 
     def get_compile_config(self):
@@ -150,6 +154,10 @@ class Task(keras.Model):
         if self._optimizer_is_auto:
             steps = steps_per_epoch or _steps_of_an_epoch(x, batch_size, validation_split)
             self._schedule_auto_optimizer(steps * (epochs - initial_epoch))
+        if not self.optimizer.built:
+            # Otherwise its variables are made inside the first step, which TensorFlow then traces twice.
+            with self.distribute_strategy.scope():
+                self.optimizer.build(self.trainable_variables)
         return super().fit(
             x,
             y,
@@ -206,7 +214,7 @@ class Task(keras.Model):
     def _batch(self, dataset, batch_size, *, shuffle, labelled):
         batch_size = batch_size or BATCH_SIZE
         if labelled and self.pad_to_multiple_of is not None:
-            return batch_by_length(dataset, batch_size, shuffle=shuffle)
+            return batch_by_length(dataset, batch_size, lengths=self._token_counts, shuffle=shuffle)
         return dataset.batch(batch_size)  # predictions come back in the order of the texts
 
     def _ready_dataset(self, dataset, y, batch_size, *, shuffle, labelled):
@@ -235,11 +243,13 @@ class Task(keras.Model):
         return validation_data, batch_size
 
     def _pack_batches(self, dataset):
-        if self.packer is None:
-            self.preprocess([])  # says what is missing
         return inputs.pack_dataset(dataset, self.preprocess, self.encode_labels)
 
+    def _token_counts(self, x):
+        return tf.add_n([self.tokenizer.tokenize(column).row_lengths() for column in tf.nest.flatten(x)])
+
     def _note_pairs(self, pairs):
+        self._check_vocabulary()
         if self.text_pair is None:
             self.text_pair = pairs
         elif self.text_pair != pairs:

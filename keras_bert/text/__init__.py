@@ -1,7 +1,17 @@
-"""Strings to ids, in TensorFlow ops: the same code runs in tf.data and in a SavedModel."""
+"""Strings to ids, in TensorFlow ops: the same code runs in tf.data and in a SavedModel.
 
-from keras_bert.text.packer import BertPacker, trim_pair
-from keras_bert.text.tokenizer import BertTokenizer
-from keras_bert.text.vocabulary import load_vocabulary, save_vocabulary
+Names are imported when they are first used: a vocabulary file is read without TensorFlow.
+"""
 
-__all__ = ["BertPacker", "BertTokenizer", "load_vocabulary", "save_vocabulary", "trim_pair"]
+from keras_bert.lazy import lazy_names
+
+_HOMES = {
+    "BertPacker": "keras_bert.text.packer",
+    "BertTokenizer": "keras_bert.text.tokenizer",
+    "load_vocabulary": "keras_bert.text.vocabulary",
+    "save_vocabulary": "keras_bert.text.vocabulary",
+    "trim_pair": "keras_bert.text.packer",
+}
+
+__all__ = list(_HOMES)
+__getattr__, __dir__ = lazy_names(globals(), _HOMES)

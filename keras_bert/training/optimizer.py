@@ -70,7 +70,12 @@ class AdamW(keras.optimizers.AdamW):
     def __init__(self, *args, exclude_from_weight_decay=NO_WEIGHT_DECAY, **kwargs):
         super().__init__(*args, **kwargs)
         self.excluded_names = tuple(exclude_from_weight_decay)
-        self.exclude_from_weight_decay(var_names=[f"^{name}$" for name in self.excluded_names])
+
+    def build(self, variables):
+        if not self.built:
+            # By variable, not by Keras's var_names: on TensorFlow those are matched with names like "bias_3:0".
+            self.exclude_from_weight_decay(var_list=[variable for variable in variables if variable.name in self.excluded_names])
+        super().build(variables)
 
     def update_step(self, gradient, variable, learning_rate):
         if keras.backend.backend() != "tensorflow" or self.amsgrad:

@@ -1,0 +1,110 @@
+"""What several tests share: paths, a small vocabulary, a tiny checkpoint."""
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import json
+import pathlib
+import sys
+
+import numpy as np
+import pytest
+
+ROOT = pathlib.Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT / "examples"))
+
+WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "b", "c", "good", "bad", "film", "great"]
+WORDS += ["##s", "##ing", "no", "it", "is", "was", ",", "."]
+
+
+@pytest.fixture(scope="session")
+def root():
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def reference():
+    """tests/reference: outputs of Transformers; see its README."""
+    return ROOT / "tests" / "reference"
+
+
+@pytest.fixture(scope="session")
+def uncased_vocabulary(reference):
+    """bert-base-uncased's vocabulary."""
+    return reference / "minilm" / "vocab.txt"
+
+
+@pytest.fixture(scope="session")
+def review_lines(root):
+    """Every line of the committed data, labels and all."""
+    import gzip
+
+    lines = []
+    for path in sorted((root / "examples" / "data" / "sentence_polarity").glob("*.gz")):
+        with gzip.open(path, "rt", encoding="utf-8") as file:
+            lines += file.read().split("\n")
+    assert len(lines) > 10_000
+    return lines
+
+
+@pytest.fixture
+def tiny_config():
+    from keras_bert import BertConfig
+
+    return BertConfig(
+        vocab_size=len(WORDS),
+        hidden_size=16,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=32,
+        max_position_embeddings=32,
+    )
+
+
+@pytest.fixture
+def tiny_tokenizer():
+    from keras_bert import BertTokenizer
+
+    return BertTokenizer(WORDS)
+
+
+@pytest.fixture
+def tiny_classifier(tiny_config, tiny_tokenizer):
+    import keras
+
+    from keras_bert import BertClassifier, BertEncoder
+
+    keras.utils.set_random_seed(7)
+    # Weights of size 0.02 make all probabilities alike; 0.3 tells inputs apart.
+    import dataclasses
+
+    config = dataclasses.replace(tiny_config, initializer_range=0.3)
+    return BertClassifier(BertEncoder(config), ["negative", "positive", "neutral"], tiny_tokenizer)
+
+
+@pytest.fixture
+def tiny_transformers_directory(tmp_path, reference):
+    """A Transformers directory whose tensors a test may change: (path, dict of tensors, rewrite())."""
+    import shutil
+
+    from safetensors.numpy import load_file, save_file
+
+    path = tmp_path / "checkpoint"
+    shutil.copytree(reference / "hugging_face" / "sequence_classification", path)
+    tensors = load_file(path / "model.safetensors")
+
+    def rewrite(**config_changes):
+        save_file({name: np.ascontiguousarray(value) for name, value in tensors.items()}, path / "model.safetensors")
+        config = json.loads((path / "config.json").read_text())
+        (path / "config.json").write_text(json.dumps(config | config_changes))
+
+    return path, tensors, rewrite
+
+
+@pytest.fixture(scope="session")
+def minilm():
+    """Directory of the real all-MiniLM-L6-v2; fetched once, by slow tests only."""
+    from minilm import get_minilm
+
+    return get_minilm()

@@ -1,0 +1,204 @@
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import export
+from export import __main__ as command_line
+from export import ask, saved_model
+from keras_bert import BertClassifier, BertEncoder
+
+TEXTS = ["good film", "", "bad " * 100_000, "日本 \U0001f600"]
+
+
+@pytest.fixture
+def pair_classifier(tiny_config, tiny_tokenizer):
+    config = dataclasses.replace(tiny_config, initializer_range=0.3)
+    return BertClassifier(BertEncoder(config), ["no", "yes"], tiny_tokenizer, text_pair=True)
+
+
+def test_text_in_label_score_and_probabilities_out_of_a_fresh_process(tmp_path, tiny_classifier):
+    path = export.export_saved_model(tiny_classifier, tmp_path)
+    assert path == str(tmp_path / "1")
+    encoded = np.array([text.encode() for text in TEXTS] + [b"not \xff utf8"])
+    answers = export.run_saved_model(path, {"serving_default/text": encoded})
+    expected = tiny_classifier.predict([*TEXTS, b"not \xff utf8"], verbose=0)
+    np.testing.assert_allclose(answers["serving_default/probabilities"], expected, atol=1e-6)
+    np.testing.assert_allclose(answers["serving_default/score"], expected.max(-1), atol=1e-6)
+    assert answers["serving_default/label"].tolist() == [tiny_classifier.labels[i].encode() for i in expected.argmax(-1)]
+    assert export.verify_saved_model(path, tiny_classifier) <= 1e-6
+
+
+def test_the_process_that_answers_imports_no_keras_bert(tmp_path, tiny_classifier):
+    path = export.export_saved_model(tiny_classifier, tmp_path)
+    program = f"""
+import sys, runpy
+sys.modules["keras_bert"] = None     # importing it now fails
+sys.argv = ["ask", {path!r}, "--text", "good film", "bad"]
+runpy.run_path({ask.__file__!r}, run_name="__main__")
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    expected = tiny_classifier.predict(["good film", "bad"], verbose=0)
+    assert [answer["text"] for answer in answers] == ["good film", "bad"]
+    np.testing.assert_allclose([answer["probabilities"] for answer in answers], expected, atol=1e-6)
+    assert [answer["label"] for answer in answers] == [tiny_classifier.labels[index] for index in expected.argmax(-1)]
+
+
+def test_signatures_are_what_the_docs_say(tmp_path, pair_classifier):
+    loaded = tf.saved_model.load(export.export_saved_model(pair_classifier, tmp_path))
+    text = loaded.signatures["serving_default"].structured_input_signature[1]
+    assert {name: (spec.dtype, spec.shape.rank) for name, spec in text.items()} == {"text": (tf.string, 1), "text_pair": (tf.string, 1)}
+    ids = loaded.signatures["ids"].structured_input_signature[1]
+    assert sorted(ids) == ["attention_mask", "input_ids", "token_type_ids"]
+    assert {(spec.dtype, spec.shape.rank) for spec in ids.values()} == {(tf.int32, 2)}
+    outputs = loaded.signatures["serving_default"].structured_outputs
+    assert {name: spec.dtype for name, spec in outputs.items()} == {"label": tf.string, "score": tf.float32, "probabilities": tf.float32}
+
+
+def test_pairs_are_served(tmp_path, pair_classifier):
+    path = export.export_saved_model(pair_classifier, tmp_path)
+    assert export.verify_saved_model(path, pair_classifier) <= 1e-6
+    answers = export.run_saved_model(
+        path, {"serving_default/text": np.array([b"good"]), "serving_default/text_pair": np.array([b"bad film"])}
+    )
+    np.testing.assert_allclose(
+        answers["serving_default/probabilities"], pair_classifier.predict((["good"], ["bad film"]), verbose=0), atol=1e-6
+    )
+
+
+def test_a_model_without_a_vocabulary_serves_ids_only(tmp_path, tiny_config):
+    model = BertClassifier(BertEncoder(tiny_config), ["no", "yes"])
+    path = export.export_saved_model(model, tmp_path)
+    assert list(tf.saved_model.load(path).signatures) == ["ids"]
+    assert export.verify_saved_model(path, model) <= 1e-6
+
+
+def test_verify_sees_a_difference(tmp_path, tiny_classifier):
+    path = export.export_saved_model(tiny_classifier, tmp_path)
+    weight = tiny_classifier.network.weights[-1]
+    weight.assign(weight + np.array([1.0, 0.0, 0.0], "float32"))
+    assert export.verify_saved_model(path, tiny_classifier) > 1e-2
+
+
+def test_verify_tells_why_a_directory_cannot_be_served(tmp_path, tiny_classifier):
+    with pytest.raises(RuntimeError, match="cannot be served"):
+        export.verify_saved_model(tmp_path, tiny_classifier)
+
+
+def test_a_new_version_leaves_the_old_ones(tmp_path, tiny_classifier):
+    for name in ("3", "12"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "saved_model.pb").write_text(name)
+    (tmp_path / "notes").write_text("x")
+    assert export.export_saved_model(tiny_classifier, tmp_path) == str(tmp_path / "13")
+    assert [(tmp_path / name / "saved_model.pb").read_text() for name in ("3", "12")] == ["3", "12"]
+    assert sorted(os.listdir(tmp_path)) == ["12", "13", "3", "notes"]
+
+
+def test_two_exporters_at_once_take_two_numbers(tmp_path, tiny_classifier, monkeypatch):
+    real = saved_model.versions
+    seen = []
+
+    def late(directory):
+        found = real(directory)
+        if not seen:  # another exporter publishes 1 after this one has looked
+            (tmp_path / "1").mkdir()
+            (tmp_path / "1" / "saved_model.pb").write_text("theirs")
+        seen.append(found)
+        return found
+
+    monkeypatch.setattr(saved_model, "versions", late)
+    assert export.export_saved_model(tiny_classifier, tmp_path) == str(tmp_path / "2")
+    assert (tmp_path / "1" / "saved_model.pb").read_text() == "theirs"
+
+
+@pytest.mark.parametrize("kill", [False, True], ids=["exception", "kill"])
+def test_a_crash_in_mid_export_serves_nothing_half_written(tmp_path, tiny_classifier, kill):
+    """A real process that dies while the SavedModel is being written; TF Serving loads directories named by a number only."""
+    tiny_classifier.save_pretrained(tmp_path / "model")
+    program = f"""
+import os, signal
+import tensorflow as tf
+import export, keras_bert
+model = keras_bert.from_pretrained({str(tmp_path / "model")!r})
+real = tf.saved_model.save
+def save(module, path, **options):
+    real(module, path, **options)
+    os.remove(os.path.join(path, "saved_model.pb"))
+    {"os.kill(os.getpid(), signal.SIGKILL)" if kill else "raise OSError(28, 'No space left on device')"}
+tf.saved_model.save = save
+export.export_saved_model(model, {str(tmp_path / "versions")!r})
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == (-9 if kill else 1), done.stderr
+    left = os.listdir(tmp_path / "versions")
+    assert not [name for name in left if name.isdigit()]
+    assert bool(left) is kill  # an exception cleans up; after a kill the aside directory stays, under a name that is not served
+    assert export.export_saved_model(tiny_classifier, tmp_path / "versions") == str(tmp_path / "versions" / "1")
+
+
+def test_over_two_gigabytes_of_constants_is_refused_before_writing(tmp_path, tiny_classifier, monkeypatch):
+    monkeypatch.setattr(saved_model, "MAX_CONSTANT_BYTES", 5_000)
+    with pytest.raises(ValueError, match=r"the graph would hold [\d,]+ bytes of constants, over the 5,000"):
+        export.export_saved_model(tiny_classifier, tmp_path / "versions")
+    assert not (tmp_path / "versions").exists()
+
+
+@pytest.mark.slow
+def test_over_two_gigabytes_of_real_constants(tmp_path, tiny_classifier):
+    class Wasteful(type(tiny_classifier.network)):
+        """A network that holds its table as a constant, where a variable belongs."""
+
+        def call(self, inputs, training=None):
+            return super().call(inputs, training=training) + tf.reduce_max(table)
+
+    table = tf.zeros([2**29 + 1], tf.float32)
+    tiny_classifier.network.__class__ = Wasteful
+    with pytest.raises(ValueError, match=r"2,147,4\d\d,\d\d\d bytes of constants"):
+        export.export_saved_model(tiny_classifier, tmp_path / "versions")
+
+
+def test_weights_are_variables_not_constants(tmp_path, tiny_classifier):
+    module = __import__("export.servable", fromlist=["servable"]).servable(tiny_classifier)
+    functions = {name: function.get_concrete_function() for name, function in module.functions.items()}
+    assert {name: len(function.variables) for name, function in functions.items()} == {
+        name: len(tiny_classifier.network.weights) for name in functions
+    }
+
+
+def test_a_file_in_the_way_and_a_model_that_answers_nothing_are_told(tmp_path, tiny_classifier):
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(ValueError, match="is a file"):
+        export.export_saved_model(tiny_classifier, tmp_path / "file")
+    with pytest.raises(TypeError, match="a BertEncoder cannot be exported"):
+        export.export_saved_model(tiny_classifier.encoder, tmp_path / "versions")
+
+
+def test_the_vocabulary_travels_in_the_graph(tmp_path, tiny_classifier):
+    """No file but the SavedModel's own is needed: the copy for people is deleted, and it moves."""
+    path = export.export_saved_model(tiny_classifier, tmp_path)
+    assert (tmp_path / "1" / "assets.extra" / "vocab.txt").read_text().split("\n")[:2] == ["[PAD]", "[UNK]"]
+    os.remove(tmp_path / "1" / "assets.extra" / "vocab.txt")
+    os.rename(path, tmp_path / "7")
+    assert export.verify_saved_model(tmp_path / "7", tiny_classifier) <= 1e-6
+
+
+def test_python_m_export(tmp_path, tiny_classifier, capsys):
+    tiny_classifier.save_pretrained(tmp_path / "model")
+    command_line.main(["--model", str(tmp_path / "model"), "--output", str(tmp_path / "versions")])
+    result = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert result["saved_model"] == str(tmp_path / "versions" / "1")
+    assert result["export_max_abs_diff"] <= 1e-6
+
+
+@pytest.mark.parametrize("module", ["export", "export.ask"])
+def test_help(module, root):
+    done = subprocess.run([sys.executable, "-m", module, "--help"], capture_output=True, text=True, check=True, cwd=root)
+    assert "usage: python -m " + module in done.stdout or "usage: ask.py" in done.stdout

@@ -1,0 +1,134 @@
+"""Against tf-models-official's copy of google-research's FullTokenizer, the word limit set to ours."""
+
+import collections
+import sys
+
+import pytest
+import tensorflow as tf
+from official.nlp.tools.tokenization import BasicTokenizer, FullTokenizer
+from unicode_lines import POOLS, is_assigned, unicode_lines
+
+from keras_bert import BertTokenizer
+from keras_bert.text import save_vocabulary
+
+SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+
+
+def oracle(path, lower_case, limit=200):
+    tokenizer = FullTokenizer(str(path), do_lower_case=lower_case)
+    tokenizer.wordpiece_tokenizer.max_input_chars_per_word = limit
+    return lambda lines: [tokenizer.convert_tokens_to_ids(tokenizer.tokenize(line)) for line in lines]
+
+
+@pytest.fixture(scope="module")
+def lines(review_lines):
+    return review_lines + unicode_lines(2000) + [line.title() for line in review_lines[:1000]]
+
+
+@pytest.fixture(scope="module")
+def cased_vocabulary(lines, tmp_path_factory):
+    """Every character of the lines, as first and as later piece, and their commonest words: only over-long words are [UNK]."""
+    words = collections.Counter(word for line in lines for word in BasicTokenizer(do_lower_case=False).tokenize(line))
+    characters = sorted({character for word in words for character in word})
+    common = [word for word, _ in words.most_common(5000) if len(word) > 1]
+    path = tmp_path_factory.mktemp("cased") / "vocab.txt"
+    save_vocabulary([*SPECIAL, *characters, *("##" + character for character in characters), *common], path)
+    return path
+
+
+def test_cased_vocabulary_hides_nothing_behind_unk(lines, cased_vocabulary):
+    ids = [id_ for row in oracle(cased_vocabulary, False)(lines) for id_ in row]
+    assert ids.count(SPECIAL.index("[UNK]")) < 0.01 * len(ids)
+
+
+@pytest.mark.parametrize("lower_case", [True, False], ids=["uncased", "cased"])
+def test_ids_equal_google_research_eagerly_in_tf_data_and_in_a_saved_model(
+    lines, uncased_vocabulary, cased_vocabulary, lower_case, tmp_path
+):
+    path = uncased_vocabulary if lower_case else cased_vocabulary
+    expected = oracle(path, lower_case)(lines)
+    tokenizer = BertTokenizer(path, lower_case=lower_case)
+    assert tokenizer.tokenize(lines).to_list() == expected
+
+    dataset = tf.data.Dataset.from_tensor_slices(lines).batch(512).map(tokenizer.tokenize)
+    assert [row for batch in dataset for row in batch.to_list()] == expected
+
+    module = tf.Module()
+    module.tokenize = tf.function(
+        lambda text: tokenizer.tokenize(text).to_tensor(-1), input_signature=[tf.TensorSpec([None], tf.string)], autograph=False
+    )
+    tf.saved_model.save(module, str(tmp_path / "saved"))
+    dense = tf.saved_model.load(str(tmp_path / "saved")).tokenize(tf.constant(lines)).numpy()
+    assert [[id_ for id_ in row if id_ >= 0] for row in dense.tolist()] == expected
+
+
+def test_every_assigned_character_is_split_as_google_research_does(uncased_vocabulary):
+    """The code points on which Python's Unicode tables and TensorFlow's disagree are the unassigned ones only.
+
+    Each stands between letters, which tell whether it was kept, dropped or split off.
+    """
+    lines = [f"a{chr(point)}b" for point in range(sys.maxunicode + 1) if is_assigned(chr(point))]
+    tokenizer = BertTokenizer(uncased_vocabulary)
+    expected = oracle(uncased_vocabulary, True)(lines)
+    different = [lines[i] for i, row in enumerate(tokenizer.tokenize(lines).to_list()) if row != expected[i]]
+    assert different == []
+
+
+@pytest.mark.parametrize("letter", ["a", "é", "д", "가", "𐐀"])
+@pytest.mark.parametrize("limit", [1, 7, 100, 200, 1000])
+def test_the_word_limit_counts_characters_at_its_edge(uncased_vocabulary, letter, limit):
+    # "가" is two Jamo and "é" one letter after normalisation: about the edge, in whatever it becomes.
+    lines = [f"so {letter * count}, so" for count in range(max(limit // 2 - 1, 1), limit // 2 + 2)]
+    lines += [f"so {letter * count}, so" for count in range(max(limit - 1, 1), limit + 2)]
+    tokenizer = BertTokenizer(uncased_vocabulary, max_word_characters=limit)
+    assert tokenizer.tokenize(lines).to_list() == oracle(uncased_vocabulary, True, limit)(lines)
+
+
+@pytest.mark.parametrize("limit", [0, -1, 1001, True])
+def test_a_word_limit_out_of_range_is_refused(limit):
+    with pytest.raises(ValueError, match=f"max_word_characters={limit}"):
+        BertTokenizer(SPECIAL, max_word_characters=limit)
+
+
+@pytest.mark.parametrize(
+    "text", ["", " ", "a" * 100_000, "a b" * 33_333, "日é" * 50_000, "[MASK] [SEP] ##s", "\x00\ufffd\u200b"], ids=range(7)
+)
+def test_odd_texts(uncased_vocabulary, text):
+    assert BertTokenizer(uncased_vocabulary).tokenize([text]).to_list() == oracle(uncased_vocabulary, True)([text])
+
+
+def test_bytes_that_are_not_utf8_are_dropped_as_google_research_drops_them(uncased_vocabulary):
+    texts = [b"good \xff film", b"cut off \xe4\xbd", b"\xc3\x28 \xed\xa0\x80 x", b"\xff"]
+    # google-research decodes bytes with errors="ignore".
+    expected = oracle(uncased_vocabulary, True)([text.decode("utf-8", "ignore") for text in texts])
+    assert BertTokenizer(uncased_vocabulary).tokenize(texts).to_list() == expected
+
+
+def test_special_tokens_and_lookups(tiny_tokenizer):
+    assert (tiny_tokenizer.pad_id, tiny_tokenizer.unk_id, tiny_tokenizer.cls_id) == (0, 1, 2)
+    assert (tiny_tokenizer.sep_id, tiny_tokenizer.mask_id, tiny_tokenizer.vocabulary_size) == (3, 4, 20)
+    with pytest.raises(KeyError, match="'zebra' is not in the vocabulary of 20 pieces"):
+        tiny_tokenizer.id_of("zebra")
+    with pytest.raises(KeyError, match="MASK"):
+        _ = BertTokenizer([*SPECIAL[:4], "a"]).mask_id
+
+
+def test_detokenize_joins_pieces(tiny_tokenizer):
+    ids = tiny_tokenizer.tokenize(["films, good!", "", "it was great"])
+    assert tiny_tokenizer.detokenize(ids).numpy().tolist() == [b"films , good [UNK]", b"", b"it was great"]
+    assert tiny_tokenizer.detokenize(tf.constant([[8, 9]])).numpy().tolist() == [b"good bad"]
+
+
+def test_rank_is_checked(tiny_tokenizer):
+    with pytest.raises(ValueError, match=r"shape \(\)"):
+        tiny_tokenizer.tokenize("one text")
+
+
+def test_a_vocabulary_that_uses_private_characters_still_marks_long_words():
+    pieces = [*SPECIAL, "\ue000", "\ue001x", "a", "##a"]
+    assert BertTokenizer(pieces, max_word_characters=3).tokenize(["aaaa a \ue000"]).to_list() == [[1, 7, 5]]
+
+
+def test_pools_reach_every_class_of_trouble():
+    text = "".join(unicode_lines(2000))
+    assert all(any(character in text for character in pool) for pool in POOLS.values())
