@@ -5,7 +5,6 @@ Names are imported when they are first used, so that `import keras_bert`, BertCo
 """
 
 from keras_bert.lazy import lazy_names
-from keras_bert.version import __version__
 
 _ROOMS = ("checkpoints", "data", "layers", "models", "tasks", "text", "training")
 _HOMES = {

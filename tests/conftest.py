@@ -48,7 +48,7 @@ def review_lines(root):
     return lines
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def tiny_config():
     from keras_bert import BertConfig
 
@@ -62,25 +62,48 @@ def tiny_config():
     )
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def tiny_tokenizer():
     from keras_bert import BertTokenizer
 
     return BertTokenizer(WORDS)
 
 
+@pytest.fixture(scope="session")
+def make_tiny_classifier(tiny_config, tiny_tokenizer):
+    """Call it for a BertClassifier of three labels whose answers differ from text to text."""
+
+    def make(**options):
+        import dataclasses
+
+        import keras
+
+        from keras_bert import BertClassifier, BertEncoder
+
+        keras.utils.set_random_seed(7)
+        # Weights of size 0.02 make all probabilities alike; 0.3 tells inputs apart.
+        config = dataclasses.replace(tiny_config, initializer_range=0.3)
+        return BertClassifier(BertEncoder(config), ["negative", "positive", "neutral"], tiny_tokenizer, **options)
+
+    return make
+
+
 @pytest.fixture
-def tiny_classifier(tiny_config, tiny_tokenizer):
-    import keras
+def tiny_classifier(make_tiny_classifier):
+    """A fresh one, to train and change."""
+    return make_tiny_classifier()
 
-    from keras_bert import BertClassifier, BertEncoder
 
-    keras.utils.set_random_seed(7)
-    # Weights of size 0.02 make all probabilities alike; 0.3 tells inputs apart.
-    import dataclasses
+@pytest.fixture(scope="session")
+def shared_classifier(make_tiny_classifier):
+    """One for all tests that only ask it about single texts: TensorFlow traces its functions once."""
+    return make_tiny_classifier(text_pair=False)
 
-    config = dataclasses.replace(tiny_config, initializer_range=0.3)
-    return BertClassifier(BertEncoder(config), ["negative", "positive", "neutral"], tiny_tokenizer)
+
+@pytest.fixture(scope="session")
+def shared_pair_classifier(make_tiny_classifier):
+    """One for all tests that only ask it about pairs."""
+    return make_tiny_classifier(text_pair=True)
 
 
 @pytest.fixture

@@ -16,6 +16,9 @@ from keras_bert.config import BertConfig
 
 CONFIG, WEIGHTS, VOCABULARY, TOKENIZER_CONFIG = "config.json", "model.safetensors", "vocab.txt", "tokenizer_config.json"
 
+CLASSIFIER_ARCHITECTURE = "BertForSequenceClassification"
+PLACEHOLDER = "LABEL_"
+
 # Heads of Transformers' BERT classes, and a buffer that old files hold: known, so not worth a warning where not asked for.
 _KNOWN_ELSEWHERE = re.compile(r"(cls|pooler|classifier|qa_outputs)\.|embeddings\.position_ids$")
 
@@ -25,20 +28,30 @@ def read_config(directory):
     return BertConfig.from_json_file(os.path.join(directory, CONFIG))
 
 
-def read_label_names(config):
-    """The labels that a config.json names.
+def read_label_names(directory, config):
+    """The labels of a text classifier, if that is what a directory holds.
 
-    Args: config: BertConfig from read_config.
-    Returns: list[str] by id, or None where the file names none (Transformers' LABEL_0, LABEL_1, ... are placeholders, but
-        they are kept: they are all that is known of a head that is there).
+    Args: directory: path. config: BertConfig from read_config.
+    Returns: list[str] by id, or None where there is no text classifier. Where config.json names none, Transformers calls
+        them LABEL_0, LABEL_1, ...; so does this.
     Raises: ValueError where the ids are not 0, 1, 2, ...
     """
+    if CLASSIFIER_ARCHITECTURE not in (config.extra.get("architectures") or [CLASSIFIER_ARCHITECTURE]):
+        return None  # a tagger's head has the same names, and labels too
     id_to_label = config.extra.get("id2label")
-    if not id_to_label:
-        return None
-    if sorted(id_to_label) != sorted(str(index) for index in range(len(id_to_label))):
-        raise ValueError(f"{CONFIG}: id2label has the ids {', '.join(id_to_label)}; expected 0 to {len(id_to_label) - 1}")
-    return [id_to_label[str(index)] for index in range(len(id_to_label))]
+    if id_to_label:
+        if sorted(id_to_label) != sorted(str(index) for index in range(len(id_to_label))):
+            raise ValueError(f"{CONFIG}: id2label has the ids {', '.join(id_to_label)}; expected 0 to {len(id_to_label) - 1}")
+        return [id_to_label[str(index)] for index in range(len(id_to_label))]
+    shape = SafetensorsFile(os.path.join(directory, WEIGHTS)).shapes.get("classifier.weight")
+    return None if shape is None else [f"{PLACEHOLDER}{index}" for index in range(shape[0])]
+
+
+def names_agree(labels, theirs):
+    """Tell whether a checkpoint's classifier gives these labels: its names are theirs, or placeholders for as many."""
+    if theirs is None or len(labels) != len(theirs):
+        return False
+    return labels == theirs or all(name == f"{PLACEHOLDER}{index}" for index, name in enumerate(theirs))
 
 
 def read_tokenizer_settings(directory):

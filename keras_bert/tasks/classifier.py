@@ -69,7 +69,7 @@ class BertClassifier(Task):
         Args:
             directory: path of a Transformers directory (config.json, model.safetensors, vocab.txt) or a keras_bert one.
             labels: list of label names; None takes the checkpoint's. Where they differ from the checkpoint's, its
-                classifier is not taken.
+                classifier is not taken; placeholders (LABEL_0, LABEL_1, ...) differ from no names.
             dtype: Keras dtype policy of the encoder; None takes the global one.
             options: those of BertClassifier: pooling, dropout, max_length, ... None or absent: the checkpoint's, where it says.
         Returns: BertClassifier.
@@ -80,7 +80,7 @@ class BertClassifier(Task):
         if recognise(directory) == NATIVE:
             return cls._from_native(directory, labels, dtype, options)
         config = hugging_face.read_config(directory)
-        theirs = hugging_face.read_label_names(config)
+        theirs = hugging_face.read_label_names(directory, config)
         if labels is None and theirs is None:
             raise ValueError(f"{directory} names no labels; give labels=[...]")
         labels = theirs if labels is None else _check_labels(labels)
@@ -91,7 +91,7 @@ class BertClassifier(Task):
         pooling = options.pop("pooling", None) or "pooler"
         encoder = BertEncoder(config, pooler=pooling == "pooler", dtype=dtype)
         model = cls(encoder, labels, tokenizer, pooling=pooling, **options)
-        hugging_face.load_sequence_classifier_weights(model.network, directory, head=labels == theirs)
+        hugging_face.load_sequence_classifier_weights(model.network, directory, head=hugging_face.names_agree(labels, theirs))
         return model
 
     @classmethod

@@ -8,7 +8,7 @@ from keras_bert.models import BertEncoder
 from keras_bert.tasks.classifier import BertClassifier
 
 _TASKS = {"BertClassifier": BertClassifier}
-_BY_ARCHITECTURE = {"BertForSequenceClassification": BertClassifier}
+_BY_ARCHITECTURE = {hugging_face.CLASSIFIER_ARCHITECTURE: BertClassifier}
 
 
 def from_pretrained(path, cls=None, **options):

@@ -1,5 +1,7 @@
 """Task: a network that takes raw text in fit, evaluate and predict, and knows its way to disk and back."""
 
+import functools
+
 import keras
 import tensorflow as tf
 
@@ -27,7 +29,8 @@ class Task(keras.Model):
     """
 
     def __init__(self, network, tokenizer, *, max_length, pad_to_multiple_of, text_pair, **kwargs):
-        super().__init__(**kwargs)
+        # The encoder's policy is the model's: by it Keras decides whether the loss must be scaled (float16).
+        super().__init__(dtype=network.encoder.dtype_policy_name, **kwargs)
         limit = network.encoder.config.max_position_embeddings
         if max_length > limit:
             raise ValueError(f"max_length={max_length} is over max_position_embeddings={limit} of the encoder")
@@ -108,7 +111,9 @@ class Task(keras.Model):
         if isinstance(metrics, str) and metrics == AUTO:
             metrics = self.default_metrics()
         self._compile_metrics = None  # Keras keeps the metrics of an earlier compile where this one names none
-        super().compile(optimizer=optimizer, loss=loss, metrics=metrics, jit_compile=jit_compile, **kwargs)
+        # A partial, not a dict: Keras would track the metrics in a dict a second time.
+        self._recompile = functools.partial(super().compile, loss=loss, metrics=metrics, jit_compile=jit_compile, **kwargs)
+        self._recompile(optimizer=optimizer)
 
     def get_compile_config(self):
         # "auto" stays "auto" in a file: the schedule of a finished fit ends at rate 0, and a later fit must not go on with it.
@@ -192,8 +197,7 @@ class Task(keras.Model):
         """A fresh default optimizer, whose warm-up and decay fit the run that begins; the rest of the compilation stays."""
         if total_steps < 1:
             raise ValueError("nothing to train on: the data, the epochs or steps_per_epoch come to no step")
-        self.optimizer = create_optimizer(LEARNING_RATE, total_steps=total_steps)
-        self.train_function = None  # it holds the optimizer before
+        self._recompile(optimizer=create_optimizer(LEARNING_RATE, total_steps=total_steps))
 
     def _ready(self, x, y, sample_weight, batch_size, *, shuffle, labelled=True):
         """Raw text -> a dataset for Keras; anything else is Keras's own and passes through."""

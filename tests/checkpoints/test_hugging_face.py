@@ -6,7 +6,7 @@ import pytest
 import keras_bert
 from keras_bert import BertClassifier, BertEncoder
 from keras_bert.checkpoints import recognise
-from keras_bert.checkpoints.hugging_face import read_label_names, read_tokenizer_settings
+from keras_bert.checkpoints.hugging_face import read_tokenizer_settings
 
 
 def load(path):
@@ -159,13 +159,28 @@ def test_no_labels_anywhere(reference):
         BertClassifier.from_pretrained(reference / "hugging_face" / "pretraining")
 
 
-def test_label_ids_must_count_from_zero(reference):
-    from keras_bert import BertConfig
+def test_label_ids_must_count_from_zero(tiny_transformers_directory):
+    path, _, rewrite = tiny_transformers_directory
+    rewrite(id2label={"1": "a", "2": "b", "3": "c"})
+    with pytest.raises(ValueError, match="ids 1, 2, 3; expected 0 to 2"):
+        keras_bert.from_pretrained(path)
 
-    config = BertConfig(extra={"id2label": {"1": "a", "2": "b"}})
-    with pytest.raises(ValueError, match="ids 1, 2"):
-        read_label_names(config)
-    assert read_label_names(BertConfig()) is None
+
+@pytest.mark.parametrize("placeholders", [None, {"0": "LABEL_0", "1": "LABEL_1", "2": "LABEL_2"}])
+def test_placeholder_labels_may_be_named_without_losing_the_head(tiny_transformers_directory, placeholders):
+    path, tensors, rewrite = tiny_transformers_directory
+    rewrite(id2label=placeholders)
+    assert keras_bert.from_pretrained(path).labels == ["LABEL_0", "LABEL_1", "LABEL_2"]
+    model = BertClassifier.from_pretrained(path, labels=["bad", "so", "good"])  # warnings are errors here
+    np.testing.assert_array_equal(model.network.get_layer("classifier").kernel, tensors["classifier.weight"].T)
+
+
+def test_a_tagger_s_head_is_not_taken_for_a_classifier_s(reference):
+    path = reference / "hugging_face" / "token_classification"
+    with pytest.raises(ValueError, match="names no labels"):
+        BertClassifier.from_pretrained(path)
+    with pytest.warns(UserWarning, match="classifier/kernel"):
+        BertClassifier.from_pretrained(path, labels=list("abcde"))
 
 
 def test_class_by_architecture(reference):

@@ -1,4 +1,3 @@
-import dataclasses
 import json
 import os
 import subprocess
@@ -14,12 +13,6 @@ from export import ask, saved_model
 from keras_bert import BertClassifier, BertEncoder
 
 TEXTS = ["good film", "", "bad " * 100_000, "日本 \U0001f600"]
-
-
-@pytest.fixture
-def pair_classifier(tiny_config, tiny_tokenizer):
-    config = dataclasses.replace(tiny_config, initializer_range=0.3)
-    return BertClassifier(BertEncoder(config), ["no", "yes"], tiny_tokenizer, text_pair=True)
 
 
 def test_text_in_label_score_and_probabilities_out_of_a_fresh_process(tmp_path, tiny_classifier):
@@ -51,8 +44,8 @@ runpy.run_path({ask.__file__!r}, run_name="__main__")
     assert [answer["label"] for answer in answers] == [tiny_classifier.labels[index] for index in expected.argmax(-1)]
 
 
-def test_signatures_are_what_the_docs_say(tmp_path, pair_classifier):
-    loaded = tf.saved_model.load(export.export_saved_model(pair_classifier, tmp_path))
+def test_signatures_are_what_the_docs_say(tmp_path, shared_pair_classifier):
+    loaded = tf.saved_model.load(export.export_saved_model(shared_pair_classifier, tmp_path))
     text = loaded.signatures["serving_default"].structured_input_signature[1]
     assert {name: (spec.dtype, spec.shape.rank) for name, spec in text.items()} == {"text": (tf.string, 1), "text_pair": (tf.string, 1)}
     ids = loaded.signatures["ids"].structured_input_signature[1]
@@ -62,14 +55,14 @@ def test_signatures_are_what_the_docs_say(tmp_path, pair_classifier):
     assert {name: spec.dtype for name, spec in outputs.items()} == {"label": tf.string, "score": tf.float32, "probabilities": tf.float32}
 
 
-def test_pairs_are_served(tmp_path, pair_classifier):
-    path = export.export_saved_model(pair_classifier, tmp_path)
-    assert export.verify_saved_model(path, pair_classifier) <= 1e-6
+def test_pairs_are_served(tmp_path, shared_pair_classifier):
+    path = export.export_saved_model(shared_pair_classifier, tmp_path)
+    assert export.verify_saved_model(path, shared_pair_classifier) <= 1e-6
     answers = export.run_saved_model(
         path, {"serving_default/text": np.array([b"good"]), "serving_default/text_pair": np.array([b"bad film"])}
     )
     np.testing.assert_allclose(
-        answers["serving_default/probabilities"], pair_classifier.predict((["good"], ["bad film"]), verbose=0), atol=1e-6
+        answers["serving_default/probabilities"], shared_pair_classifier.predict((["good"], ["bad film"]), verbose=0), atol=1e-6
     )
 
 

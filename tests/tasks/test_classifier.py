@@ -41,9 +41,9 @@ def probabilities_by_hand(model, texts, text_pairs=None):
     ],
     ids=["list", "array", "objects", "bytes", "tensor", "dict", "dataset", "batched", "dict_dataset", "labelled"],
 )
-def test_predict_takes_every_form_of_text_and_keeps_the_order(tiny_classifier, form):
-    got = tiny_classifier.predict(form, verbose=0)
-    np.testing.assert_allclose(got, probabilities_by_hand(tiny_classifier, TEXTS), atol=1e-6)
+def test_predict_takes_every_form_of_text_and_keeps_the_order(shared_classifier, form):
+    got = shared_classifier.predict(form, verbose=0)
+    np.testing.assert_allclose(got, probabilities_by_hand(shared_classifier, TEXTS), atol=1e-6)
     assert got.dtype == np.float32
 
 
@@ -59,31 +59,30 @@ def test_predict_takes_every_form_of_text_and_keeps_the_order(tiny_classifier, f
     ],
     ids=["tuple", "rows", "dict", "dict_dataset", "labelled", "dataset"],
 )
-def test_predict_takes_every_form_of_pairs(tiny_classifier, form):
-    tiny_classifier.text_pair = True
-    got = tiny_classifier.predict(form, verbose=0)
-    np.testing.assert_allclose(got, probabilities_by_hand(tiny_classifier, TEXTS, PAIRS), atol=1e-6)
+def test_predict_takes_every_form_of_pairs(shared_pair_classifier, form):
+    got = shared_pair_classifier.predict(form, verbose=0)
+    np.testing.assert_allclose(got, probabilities_by_hand(shared_pair_classifier, TEXTS, PAIRS), atol=1e-6)
 
 
-def test_predict_takes_the_contract(tiny_classifier):
-    got = tiny_classifier.predict({name: np.asarray(value) for name, value in tiny_classifier.preprocess(TEXTS).items()}, verbose=0)
-    np.testing.assert_allclose(got, probabilities_by_hand(tiny_classifier, TEXTS), atol=1e-6)
+def test_predict_takes_the_contract(shared_classifier):
+    got = shared_classifier.predict({name: np.asarray(value) for name, value in shared_classifier.preprocess(TEXTS).items()}, verbose=0)
+    np.testing.assert_allclose(got, probabilities_by_hand(shared_classifier, TEXTS), atol=1e-6)
 
 
 @pytest.mark.parametrize("labels", [NAMES, IDS, IDS.tolist(), np.array(NAMES)], ids=["names", "ids", "id_list", "name_array"])
-def test_evaluate_is_cross_entropy_and_accuracy(tiny_classifier, labels):
-    loss, accuracy = tiny_classifier.evaluate(TEXTS, labels, batch_size=3, verbose=0)
-    expected = probabilities_by_hand(tiny_classifier, TEXTS)
+def test_evaluate_is_cross_entropy_and_accuracy(shared_classifier, labels):
+    loss, accuracy = shared_classifier.evaluate(TEXTS, labels, batch_size=3, verbose=0)
+    expected = probabilities_by_hand(shared_classifier, TEXTS)
     assert accuracy == pytest.approx((expected.argmax(-1) == IDS).mean())
     assert loss == pytest.approx(-np.log(expected[np.arange(20), IDS]).mean(), abs=1e-5)
 
 
-def test_evaluate_on_datasets_of_ids_and_of_names(tiny_classifier):
-    by_list = tiny_classifier.evaluate(TEXTS, IDS, verbose=0)
+def test_evaluate_on_datasets_of_ids_and_of_names(shared_classifier):
+    by_list = shared_classifier.evaluate(TEXTS, IDS, verbose=0)
     for labels in (IDS, NAMES):
         dataset = tf.data.Dataset.from_tensor_slices((TEXTS, labels))
-        assert tiny_classifier.evaluate(dataset, verbose=0) == pytest.approx(by_list, abs=1e-6)
-        assert tiny_classifier.evaluate(dataset.batch(7), verbose=0) == pytest.approx(by_list, abs=1e-6)
+        assert shared_classifier.evaluate(dataset, verbose=0) == pytest.approx(by_list, abs=1e-6)
+        assert shared_classifier.evaluate(dataset.batch(7), verbose=0) == pytest.approx(by_list, abs=1e-6)
 
 
 @pytest.mark.parametrize("pooling", ["pooler", "mean"])
@@ -143,11 +142,11 @@ def test_validation_split_keeps_the_last_rows(tiny_classifier):
     assert history.history["val_loss"][0] == pytest.approx(tiny_classifier.evaluate(TEXTS[15:], NAMES[15:], verbose=0)[0], abs=1e-5)
 
 
-def test_sample_weights_count(tiny_classifier):
+def test_sample_weights_count(shared_classifier):
     weights = np.array([1.0, 0.0] * 10)
-    weighted = tiny_classifier.evaluate(TEXTS, IDS, sample_weight=weights, verbose=0)[0]
+    weighted = shared_classifier.evaluate(TEXTS, IDS, sample_weight=weights, verbose=0)[0]
     # Keras divides the weighted sum by the rows.
-    assert weighted == pytest.approx(tiny_classifier.evaluate(TEXTS[::2], IDS[::2], verbose=0)[0] / 2, abs=1e-5)
+    assert weighted == pytest.approx(shared_classifier.evaluate(TEXTS[::2], IDS[::2], verbose=0)[0] / 2, abs=1e-5)
 
 
 @pytest.mark.parametrize("loss", ["sparse_categorical_crossentropy", keras.losses.SparseCategoricalCrossentropy(from_logits=True)])
@@ -213,29 +212,30 @@ def test_a_keras_file_reloads_in_a_fresh_process(tmp_path, tiny_classifier, comp
         (["good"], np.zeros((1, 2), "float32"), "labels have 2 columns; the model has 3 labels"),
         ((["good", "bad"], ["film"]), [0, 1], "2 texts but 1 second texts"),
         ([("a", "b"), ("c",)], [0, 1], "item 1 of the texts has 1 parts"),
+        ((["good", "bad"], ["a", "b"]), [0, 1], "reads single texts"),
         ({"text": ["a"], "texts": ["b"]}, [0], "got texts too"),
     ],
-    ids=range(12),
+    ids=range(13),
 )
-def test_bad_input_to_fit_is_told(tiny_classifier, x, y, words):
+def test_bad_input_to_fit_is_told(shared_classifier, x, y, words):
     with pytest.raises(ValueError, match=words):
-        tiny_classifier.fit(x, y, verbose=0)
+        shared_classifier.fit(x, y, verbose=0)
 
 
 @pytest.mark.parametrize(("labels", "words"), [([0, 5], "a label id is not in 0 to 2"), (["positive", "fine"], "a label is none of")])
-def test_bad_labels_in_a_dataset_are_told(tiny_classifier, labels, words):
+def test_bad_labels_in_a_dataset_are_told(shared_classifier, labels, words):
     with pytest.raises(tf.errors.InvalidArgumentError, match=words):
-        tiny_classifier.fit(tf.data.Dataset.from_tensor_slices((["good", "bad"], labels)), verbose=0)
+        shared_classifier.fit(tf.data.Dataset.from_tensor_slices((["good", "bad"], labels)), verbose=0)
 
 
-def test_bad_datasets_are_told(tiny_classifier):
+def test_bad_datasets_are_told(shared_classifier):
     texts = tf.data.Dataset.from_tensor_slices(TEXTS)
     with pytest.raises(ValueError, match="its elements hold the labels"):
-        tiny_classifier.fit(texts, IDS)
+        shared_classifier.fit(texts, IDS)
     with pytest.raises(ValueError, match="batch_size=4 was given but the dataset is batched"):
-        tiny_classifier.fit(tf.data.Dataset.from_tensor_slices((TEXTS, IDS)).batch(2), batch_size=4)
+        shared_classifier.fit(tf.data.Dataset.from_tensor_slices((TEXTS, IDS)).batch(2), batch_size=4)
     with pytest.raises(ValueError, match="got elements"):
-        tiny_classifier.predict(texts.batch(2).batch(2))
+        shared_classifier.predict(texts.batch(2).batch(2))
 
 
 def test_single_texts_to_a_model_of_pairs_are_told(tiny_classifier):
@@ -245,9 +245,9 @@ def test_single_texts_to_a_model_of_pairs_are_told(tiny_classifier):
         tiny_classifier.predict(TEXTS, verbose=0)
 
 
-def test_odd_texts_are_answered(tiny_classifier):
+def test_odd_texts_are_answered(shared_classifier):
     texts = ["", "good " * 20_000, b"not \xff utf8", "\ud800 lone surrogate", "日本語 \U0001f600"]
-    got = tiny_classifier.predict(texts, verbose=0)
+    got = shared_classifier.predict(texts, verbose=0)
     assert got.shape == (5, 3)
     np.testing.assert_allclose(got.sum(-1), 1.0, atol=1e-6)
 

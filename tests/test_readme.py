@@ -1,0 +1,34 @@
+"""README's Python, run word by word: the paths it names are made beforehand, nothing else."""
+
+import dataclasses
+import gzip
+import json
+import re
+
+import pytest
+
+
+@pytest.fixture
+def in_a_folder_with_readme_s_files(tmp_path, monkeypatch, tiny_config, tiny_tokenizer):
+    from keras_bert import BertClassifier, BertEncoder
+    from keras_bert.text import save_vocabulary
+
+    monkeypatch.chdir(tmp_path)
+    config = dataclasses.replace(tiny_config, max_position_embeddings=128)
+    BertClassifier(BertEncoder(config), ["negative", "positive"], tiny_tokenizer).save_pretrained("path/to/bert")
+    save_vocabulary(tiny_tokenizer.vocabulary, "vocab.txt")
+    config.to_json_file("bert_config.json")
+    (tmp_path / "train.tsv").write_text("good film\t1\nbad film\t0\n")
+    rows = [{"premise": "a", "hypothesis": "b", "gold": gold} for gold in ("no", "maybe", "yes")]
+    (tmp_path / "nli.jsonl.gz").write_bytes(gzip.compress("\n".join(map(json.dumps, rows)).encode()))
+
+
+def test_readme_s_python_runs(root, in_a_folder_with_readme_s_files, capsys):
+    blocks = re.findall(r"```python\n(.*?)```", (root / "README.md").read_text(), re.S)
+    assert len(blocks) == 5
+    names = {}
+    for block in blocks:
+        exec(compile(block, "README.md", "exec"), names)
+    assert names["path"].endswith("served/1")
+    assert names["model"].labels == ["negative", "positive"]
+    assert len(list(names["pairs"])) == 3
