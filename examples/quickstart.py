@@ -10,6 +10,8 @@ version 2). The last line printed is one JSON object: test_accuracy, train_secon
 import argparse
 import json
 import os
+import shlex
+import sys
 import time
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's start-up chatter
@@ -75,7 +77,7 @@ def main():
     print(f"  {'text':<{width}}  {'label':<8}  score")
     for text, label, score in zip(QUESTIONS, answers["serving_default/label"], answers["serving_default/score"], strict=True):
         print(f"  {text:<{width}}  {label.decode():<8}  {score:.3f}")
-    print(f'\nTry next:  python -m export.ask {saved_model} --text "your own sentence"\n')
+    print(f"\nTry next:  {shlex.join([sys.executable, '-m', 'export.ask', saved_model, '--text', 'your own sentence'])}\n")
     print(
         json.dumps(
             {

@@ -28,7 +28,8 @@ def verify_saved_model(path, model):
 
     Args: path: version directory, from export_saved_model. model: the model.
     Returns: float, the largest absolute difference of any probability, over both signatures.
-    Raises: RuntimeError with its last words where the new process fails; ValueError where labels differ.
+    Raises: RuntimeError with its last words where the new process fails; ValueError where labels differ or a
+        probability is not finite.
     """
     pairs = bool(model.text_pair)
     inputs = {}
@@ -46,9 +47,12 @@ def verify_saved_model(path, model):
     expected = model.predict(contract, verbose=0)
     difference = 0.0
     for name in {key.split("/")[0] for key in inputs}:
-        difference = max(difference, float(np.abs(served[f"{name}/{signatures.PROBABILITIES}"] - expected).max()))
+        probabilities = served[f"{name}/{signatures.PROBABILITIES}"]
+        if not (np.isfinite(probabilities).all() and np.isfinite(expected).all()):
+            raise ValueError(f"{path}: probabilities are not finite (signature {name}); the weights hold NaN or Inf")
+        difference = max(difference, float(np.abs(probabilities - expected).max()))
         labels = [label.decode("utf-8") for label in served[f"{name}/{signatures.LABEL}"].tolist()]
-        chosen = served[f"{name}/{signatures.PROBABILITIES}"].argmax(-1)
+        chosen = probabilities.argmax(-1)
         if labels != [model.labels[index] for index in chosen]:
             raise ValueError(f"{path}: signature {name} answers the labels {labels}, not those of its highest probabilities")
     return difference

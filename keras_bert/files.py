@@ -7,16 +7,22 @@ import tempfile
 
 
 @contextlib.contextmanager
-def replaced_directory(path):
+def replaced_directory(path, names):
     """Give a fresh directory to fill; on success it takes the place of `path`, on an exception it is deleted.
 
-    Args: path: the directory to make or replace. What it held before is kept until the new one is complete.
+    Args:
+        path: the directory to make or replace. What it held before is kept until the new one is complete.
+        names: the files that may be written there. A directory that holds anything else is not ours to replace.
     Yields: the path of the directory to fill, beside `path` so that the rename stays on one file system.
-    Raises: ValueError where `path` is a file.
+    Raises: ValueError where `path` is a file, or a directory that holds other things, naming them.
     """
     path = os.path.abspath(os.fspath(path))
     if os.path.exists(path) and not os.path.isdir(path):
         raise ValueError(f"{path} is a file; a directory is to be written there")
+    foreign = sorted(set(os.listdir(path)) - set(names)) if os.path.isdir(path) else []
+    if foreign:
+        shown = ", ".join(foreign[:5]) + (", ..." if len(foreign) > 5 else "")
+        raise ValueError(f"{path} holds {shown}, which writing there would delete; give an empty or a new directory")
     parent, name = os.path.split(path)
     os.makedirs(parent, exist_ok=True)
     building = tempfile.mkdtemp(prefix=f".{name}.building-", dir=parent)
@@ -26,8 +32,13 @@ def replaced_directory(path):
         if os.path.isdir(path):
             retired = tempfile.mkdtemp(prefix=f".{name}.retired-", dir=parent)
             os.rename(path, os.path.join(retired, name))
-            os.rename(building, path)
-            shutil.rmtree(retired)
+            try:
+                os.rename(building, path)
+            except BaseException:
+                os.rename(os.path.join(retired, name), path)
+                raise
+            finally:
+                shutil.rmtree(retired)
         else:
             os.rename(building, path)
     except BaseException:

@@ -115,7 +115,7 @@ def _load(model, rows, directory, *, optional_parts, fresh=()):
         warnings.warn(f"{path}: ignored {len(foreign)} tensors that no BERT has: {', '.join(foreign[:8])}", stacklevel=4)
     if report.initialised:
         warnings.warn(
-            f"{path} has no weights for {', '.join(report.initialised)}: newly initialised; train before use",
+            f"{path} has no weights that fit {', '.join(report.initialised)}: newly initialised; train before use",
             stacklevel=4,
         )
     return report

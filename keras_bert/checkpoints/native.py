@@ -35,8 +35,9 @@ def write(directory, description, weights):
     """Write the three files, aside, then renamed into place: an older model there is kept until the new one is whole.
 
     Args: directory: path. description: Description. weights: dict of path -> Keras variable.
+    Raises: ValueError where the directory holds other things than such a model.
     """
-    with replaced_directory(directory) as building:
+    with replaced_directory(directory, (DESCRIPTION, WEIGHTS, VOCABULARY)) as building:
         with open(os.path.join(building, DESCRIPTION), "w", encoding="utf-8") as file:
             values = {"format": FORMAT, "class": description.class_name, "settings": description.settings}
             json.dump(values, file, indent=2, ensure_ascii=False)
@@ -71,5 +72,7 @@ def load_weights(directory, weights, *, fresh=()):
     path = os.path.join(directory, WEIGHTS)
     rows = [Row(name, (name,), lambda tensors: tensors[0], "weights") for name in weights if name not in fresh]
     if fresh:
-        warnings.warn(f"{path}: {', '.join(fresh)} newly initialised, for other labels than the checkpoint's", stacklevel=3)
+        warnings.warn(
+            f"{path}: {', '.join(fresh)} newly initialised: asked for other labels or pooling than the checkpoint's", stacklevel=4
+        )
     return assign_rows(weights, rows, SafetensorsFile(path), source=path, fresh=fresh)

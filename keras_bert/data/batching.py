@@ -36,4 +36,7 @@ def batch_by_length(dataset, batch_size, *, lengths=byte_lengths, shuffle=False,
     if shuffle:
         batches = batches.shuffle(window_batches)
     examples = int(dataset.cardinality())
-    return batches if examples < 0 else batches.apply(tf.data.experimental.assert_cardinality(-(-examples // batch_size)))
+    if examples == tf.data.UNKNOWN_CARDINALITY:
+        return batches
+    count = examples if examples == tf.data.INFINITE_CARDINALITY else -(-examples // batch_size)
+    return batches.apply(tf.data.experimental.assert_cardinality(count))

@@ -4,6 +4,7 @@ import csv
 import gzip
 import json
 import os
+import zlib
 from collections.abc import Mapping
 
 import tensorflow as tf
@@ -52,6 +53,11 @@ def read_classification(source, *, text_columns=(0,), label_column=1, labels=Non
         for column, text in zip(columns, row_texts, strict=False):
             if not isinstance(text, (str, bytes)):
                 raise ValueError(f"{place}: column {column!r} is {text!r}, a {type(text).__name__}; expected text")
+            if isinstance(text, str):
+                try:
+                    text.encode("utf-8")
+                except UnicodeEncodeError as error:
+                    raise ValueError(f"{place}: column {column!r} has no UTF-8: {error.reason} at character {error.start}") from error
         targets.append(_label_id(label, ids, place))
         texts.append(row_texts[0])
         if len(row_texts) == 2:
@@ -75,7 +81,7 @@ def _label_id(label, ids, place):
         number = int(label)
         if isinstance(label, (float, bool)) and number != label:
             raise ValueError
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise ValueError(f"{place}: label {label!r} is not a whole number; name the labels with labels=[...]") from None
     if not 0 <= number < 2**31:
         raise ValueError(f"{place}: label {number} is not in 0 to 2147483647")
@@ -107,7 +113,7 @@ def _text_lines(path, compressed):
             number += 1
             try:
                 line = file.readline()
-            except (EOFError, OSError) as error:
+            except (EOFError, OSError, zlib.error) as error:
                 raise ValueError(f"{path}:{number}: cannot be read on: {error}") from error
             if not line:
                 return
@@ -239,6 +245,8 @@ def _tfds_rows(name, columns, split, data_dir, labels):
     for number, example in enumerate(tfds.as_numpy(builder.as_dataset(split=split, shuffle_files=False))):
         *texts, label = [example[column] for column in columns]
         label = label.item() if hasattr(label, "item") else label
+        if names is not None and not 0 <= label < len(names):
+            raise ValueError(f"tfds:{name}, split {split}, row {number}: label {label}: the split has no labels (is it a test set's?)")
         if labels is not None and names is not None:
             label = names[label]  # the given labels may stand in another order
         yield f"tfds:{name}, split {split}, row {number}", [*texts, label]

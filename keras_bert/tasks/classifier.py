@@ -24,6 +24,7 @@ class BertClassifier(Task):
         model.fit(["a fine film", "a waste of time"], ["positive", "negative"])
         model.predict(["what a treat"])     # float32 [1, 2], probabilities
 
+    `model.save("model.keras")` is read again by keras.saving.load_model, in a process that has imported this class.
     Calling the model on the contract gives logits, as a loss wants them; `predict` gives probabilities.
 
     Args:
@@ -69,7 +70,8 @@ class BertClassifier(Task):
         Args:
             directory: path of a Transformers directory (config.json, model.safetensors, vocab.txt) or a keras_bert one.
             labels: list of label names; None takes the checkpoint's. Where they differ from the checkpoint's, its
-                classifier is not taken; placeholders (LABEL_0, LABEL_1, ...) differ from no names.
+                classifier is not taken, nor where `pooling` is not what it was trained on; placeholders (LABEL_0, LABEL_1,
+                ...) differ from no names.
             dtype: Keras dtype policy of the encoder; None takes the global one.
             options: those of BertClassifier: pooling, dropout, max_length, ... None or absent: the checkpoint's, where it says.
         Returns: BertClassifier.
@@ -91,7 +93,9 @@ class BertClassifier(Task):
         pooling = options.pop("pooling", None) or "pooler"
         encoder = BertEncoder(config, pooler=pooling == "pooler", dtype=dtype)
         model = cls(encoder, labels, tokenizer, pooling=pooling, **options)
-        hugging_face.load_sequence_classifier_weights(model.network, directory, head=hugging_face.names_agree(labels, theirs))
+        hugging_face.load_sequence_classifier_weights(
+            model.network, directory, head=pooling == "pooler" and hugging_face.names_agree(labels, theirs)
+        )
         return model
 
     @classmethod
@@ -105,15 +109,22 @@ class BertClassifier(Task):
             )
         encoder_settings = settings.pop("encoder")
         tokenizer_settings = settings.pop("tokenizer")
-        theirs = settings.pop("labels")
-        encoder = BertEncoder(BertConfig.from_dict(encoder_settings["config"]), pooler=encoder_settings["pooler"], dtype=dtype)
+        their_labels, their_pooling = settings.pop("labels"), settings["pooling"]
+        # None is a value of its own to pad_to_multiple_of and text_pair; to the others it means the checkpoint's.
+        options = {name: value for name, value in options.items() if value is not None or name not in ("pooling", "dropout", "max_length")}
+        settings.update(options)
+        labels = their_labels if labels is None else _check_labels(labels)
+        pooler = settings["pooling"] == "pooler"
+        encoder = BertEncoder(BertConfig.from_dict(encoder_settings["config"]), pooler=pooler, dtype=dtype)
         tokenizer = None if description.vocabulary is None else BertTokenizer(description.vocabulary, **tokenizer_settings)
-        settings.update({name: value for name, value in options.items() if value is not None})
-        labels = theirs if labels is None else _check_labels(labels)
         model = cls(encoder, labels, tokenizer, **settings)
         weights = {weight.path: weight for weight in model.network.weights}
-        head = () if labels == theirs else tuple(path for path in weights if path.startswith("classifier/"))
-        native.load_weights(directory, weights, fresh=head)
+        fresh = []
+        if labels != their_labels or settings["pooling"] != their_pooling:  # a head fits what it was trained on only
+            fresh += [path for path in weights if path.startswith("classifier/")]
+        if pooler and not encoder_settings["pooler"]:
+            fresh += [path for path in weights if path.startswith("pooler/")]
+        native.load_weights(directory, weights, fresh=tuple(fresh))
         return model
 
     def default_loss(self):
@@ -142,14 +153,14 @@ class BertClassifier(Task):
         Returns: int32 array [batch], or float32 array [batch, labels].
         Raises: ValueError naming the first label that is none of the model's.
         """
-        if len(labels) and isinstance(labels[0], (str, bytes)):
+        array = labels.numpy() if isinstance(labels, tf.Tensor) else np.asarray(labels)  # a list, an array, a pandas column
+        if array.dtype.kind in "USO":
             ids = {name: index for index, name in enumerate(self.labels)}
-            names = [label.decode("utf-8") if isinstance(label, bytes) else label for label in labels]
+            names = [label.decode("utf-8", "replace") if isinstance(label, bytes) else label for label in array.ravel().tolist()]
             for index, name in enumerate(names):
                 if name not in ids:
                     raise ValueError(f"label {index} is {name!r}; the model's labels are {', '.join(self.labels)}")
             return np.array([ids[name] for name in names], "int32")
-        array = np.asarray(labels)
         if array.dtype.kind == "f" and array.ndim == 2:
             if array.shape[1] != len(self.labels):
                 raise ValueError(f"labels have {array.shape[1]} columns; the model has {len(self.labels)} labels")

@@ -38,7 +38,7 @@ class Task(keras.Model):
         if tokenizer is not None and tokenizer.vocabulary_size != vocab_size:
             raise ValueError(
                 f"the vocabulary has {tokenizer.vocabulary_size} pieces but the word embedding vocab_size={vocab_size} rows; "
-                "they come from different checkpoints"
+                "they come from different checkpoints, or rows were added to one of them"
             )
         self.network = network
         self.tokenizer = tokenizer
@@ -67,6 +67,10 @@ class Task(keras.Model):
         """Returns: list of Keras metrics."""
         return []
 
+    def encode_label_list(self, labels):
+        """Labels in memory, as users write them -> array that the loss takes. Raises: ValueError naming one that is none."""
+        return labels
+
     def encode_labels(self, labels):
         """Labels as users write them -> what the loss takes, in TensorFlow ops, with a check. Args, Returns: tensor [batch]."""
         return labels
@@ -85,7 +89,10 @@ class Task(keras.Model):
 
     def _check_vocabulary(self):
         if self.packer is None:
-            raise ValueError(f"{type(self).__name__} was made without a vocabulary: give it the batch contract, not raw text")
+            raise ValueError(
+                f"{type(self).__name__} was made without a vocabulary (vocab.txt beside the weights): "
+                "give it the batch contract, not raw text"
+            )
 
     # Training.
 
@@ -197,22 +204,31 @@ class Task(keras.Model):
         """A fresh default optimizer, whose warm-up and decay fit the run that begins; the rest of the compilation stays."""
         if total_steps < 1:
             raise ValueError("nothing to train on: the data, the epochs or steps_per_epoch come to no step")
+        self.reset_metrics()  # the same metrics are compiled again, and Keras resets only those it has seen a batch with
         self._recompile(optimizer=create_optimizer(LEARNING_RATE, total_steps=total_steps))
 
     def _ready(self, x, y, sample_weight, batch_size, *, shuffle, labelled=True):
         """Raw text -> a dataset for Keras; anything else is Keras's own and passes through."""
         if inputs.is_raw_dataset(x):
+            if sample_weight is not None:
+                raise ValueError("sample_weight was given beside a tf.data.Dataset; its elements hold it: (text, label, weight)")
             return self._ready_dataset(x, y, batch_size, shuffle=shuffle, labelled=labelled), None, None, None
         if not features.is_contract(x) and inputs.is_raw_texts(x):
             texts, text_pairs = inputs.split_texts(x)
             if not texts:
                 raise ValueError("the list of texts is empty")
             self._note_pairs(text_pairs is not None)
+            if labelled and y is None:
+                raise ValueError("texts were given without labels: fit(texts, labels), evaluate(texts, labels)")
             y = None if y is None else self.encode_label_list(y)
             dataset = inputs.text_dataset(texts, text_pairs, y, sample_weight)
             if shuffle and y is not None:
                 dataset = dataset.shuffle(len(texts), reshuffle_each_iteration=True)
             return self._pack_batches(self._batch(dataset, batch_size, shuffle=shuffle, labelled=labelled)), None, None, None
+        if features.is_contract(x) and y is not None:
+            y = self.encode_label_list(y)
+        elif isinstance(x, tf.data.Dataset) and _holds_batches_of_the_contract(x):
+            x = x.map(lambda batch, labels, *weight: (batch, self.encode_labels(labels), *weight))
         return x, y, sample_weight, batch_size
 
     def _batch(self, dataset, batch_size, *, shuffle, labelled):
@@ -230,7 +246,9 @@ class Task(keras.Model):
                 dataset.element_spec[0], (tuple, dict)
             ):
                 dataset = dataset.map(lambda *pair: (pair,))
-        pairs, batched, _ = inputs.dataset_parts(dataset)
+        pairs, batched, parts = inputs.dataset_parts(dataset)
+        if labelled and parts == 1:
+            raise ValueError(f"the dataset holds texts without labels; its elements should be (text, label), not {dataset.element_spec}")
         self._note_pairs(pairs)
         if batched and batch_size is not None:
             raise ValueError(f"batch_size={batch_size} was given but the dataset is batched; batch it by that yourself, or unbatch it")
@@ -240,11 +258,13 @@ class Task(keras.Model):
         if inputs.is_raw_dataset(validation_data):
             batch_size = None if inputs.dataset_parts(validation_data)[1] else batch_size
             return self._ready_dataset(validation_data, None, batch_size, shuffle=False, labelled=True), None
-        if isinstance(validation_data, (tuple, list)) and len(validation_data) in (2, 3) and not features.is_contract(validation_data[0]):
+        if isinstance(validation_data, (tuple, list)) and len(validation_data) in (2, 3):
             x, y, *weight = validation_data
+            if features.is_contract(x):
+                return (x, self.encode_label_list(y), *weight), batch_size
             if inputs.is_raw_texts(x):
                 return self._ready(x, y, weight[0] if weight else None, batch_size, shuffle=False)[0], None
-        return validation_data, batch_size
+        return self._ready(validation_data, None, None, None, shuffle=False)[0], batch_size
 
     def _pack_batches(self, dataset):
         return inputs.pack_dataset(dataset, self.preprocess, self.encode_labels)
@@ -283,6 +303,11 @@ class Task(keras.Model):
         vocabulary = None if self.tokenizer is None else self.tokenizer.vocabulary
         description = native.Description(type(self).__name__, self.settings(), vocabulary)
         native.write(directory, description, {weight.path: weight for weight in self.network.weights})
+
+
+def _holds_batches_of_the_contract(dataset):
+    spec = dataset.element_spec
+    return isinstance(spec, tuple) and len(spec) in (2, 3) and features.is_contract(spec[0]) and spec[1].shape.rank == 1
 
 
 def _split_off(x, y, sample_weight, share):

@@ -102,6 +102,9 @@ class BertTokenizer:
         strings = tf.strings.regex_replace(strings, _WHITESPACE, " ")
         strings = tf.strings.regex_replace(strings, _CONTROL, "")
         if self.lower_case:
+            # tf.strings.lower follows the locale of the process: a Turkish one makes "I" a dotless i. Done before, it cannot;
+            # the dot that other locales leave above an i is an accent, and goes below.
+            strings = tf.strings.regex_replace(strings, "[I\u0130]", "i")
             strings = tf.strings.lower(strings, encoding="utf-8")
             strings = tensorflow_text.normalize_utf8(strings, "NFD")
             strings = tf.strings.regex_replace(strings, _ACCENT, "")

@@ -31,8 +31,8 @@ class WarmupLinearDecay(keras.optimizers.schedules.LearningRateSchedule):
     def __init__(self, peak_learning_rate, total_steps, *, warmup_steps=0, end_learning_rate=0.0):
         if not total_steps >= 1:
             raise ValueError(f"total_steps={total_steps!r} is not a positive number of updates")
-        if not 0 <= warmup_steps <= total_steps:
-            raise ValueError(f"warmup_steps={warmup_steps!r} is not in 0 to total_steps={total_steps!r}")
+        if int(warmup_steps) != warmup_steps or not 0 <= warmup_steps <= total_steps:
+            raise ValueError(f"warmup_steps={warmup_steps!r} is not a whole number in 0 to total_steps={total_steps!r}")
         if not 0 <= end_learning_rate <= peak_learning_rate:
             raise ValueError(f"end_learning_rate={end_learning_rate!r} is not in 0 to peak_learning_rate={peak_learning_rate!r}")
         self.peak_learning_rate = float(peak_learning_rate)
@@ -77,7 +77,12 @@ class AdamW(keras.optimizers.AdamW):
             self.exclude_from_weight_decay(var_list=[variable for variable in variables if variable.name in self.excluded_names])
         super().build(variables)
 
+    def _apply_weight_decay(self, variables):
+        """Keras calls this before the updates; here each update decays its own variable, in one pass for Keras's three."""
+
     def update_step(self, gradient, variable, learning_rate):
+        if self.weight_decay and self._use_weight_decay(variable):
+            variable.assign(variable * ops.cast(1.0 - learning_rate * self.weight_decay, variable.dtype))
         if keras.backend.backend() != "tensorflow" or self.amsgrad:
             return super().update_step(gradient, variable, learning_rate)
         import tensorflow as tf  # here, so that the module serves the other backends

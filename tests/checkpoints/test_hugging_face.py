@@ -143,7 +143,7 @@ def test_classifier_logits_and_labels_of_transformers(reference):
 
 def test_a_head_that_the_checkpoint_lacks_is_said(reference):
     path = reference / "hugging_face" / "pretraining"
-    with pytest.warns(UserWarning, match="no weights for classifier/kernel, classifier/bias: newly initialised"):
+    with pytest.warns(UserWarning, match="no weights that fit classifier/kernel, classifier/bias: newly initialised"):
         model = BertClassifier.from_pretrained(path, labels=["no", "yes"])
     assert model.labels == ["no", "yes"]
 
@@ -152,6 +152,11 @@ def test_other_labels_do_not_take_the_head(reference):
     path = reference / "hugging_face" / "sequence_classification"
     with pytest.warns(UserWarning, match="classifier/kernel"):
         BertClassifier.from_pretrained(path, labels=["negative", "positive", "neutral"])
+
+
+def test_another_pooling_does_not_take_the_head(reference):
+    with pytest.warns(UserWarning, match="classifier/kernel"):
+        BertClassifier.from_pretrained(reference / "hugging_face" / "sequence_classification", pooling="mean")
 
 
 def test_no_labels_anywhere(reference):

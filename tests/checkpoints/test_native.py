@@ -63,10 +63,33 @@ def test_new_labels_say_that_the_head_is_new(tmp_path, tiny_classifier):
 
 def test_saving_over_a_model_replaces_it_whole(tmp_path, tiny_classifier):
     tiny_classifier.save_pretrained(tmp_path / "model")
-    (tmp_path / "model" / "left_over").write_text("x")
+    weight = tiny_classifier.network.weights[-1]
+    weight.assign(weight + 1)
     tiny_classifier.save_pretrained(tmp_path / "model")
+    np.testing.assert_array_equal(BertClassifier.from_pretrained(tmp_path / "model").network.weights[-1], weight)
     assert sorted(os.listdir(tmp_path / "model")) == ["keras_bert.json", "model.safetensors", "vocab.txt"]
     assert os.listdir(tmp_path) == ["model"]
+
+
+def test_a_directory_with_other_things_is_not_replaced(tmp_path, tiny_classifier):
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(ValueError, match=r"holds notes\.txt, which writing there would delete"):
+        tiny_classifier.save_pretrained(tmp_path)
+    assert os.listdir(tmp_path) == ["notes.txt"]
+
+
+def test_another_pooling_takes_a_new_head(tmp_path, tiny_classifier):
+    tiny_classifier.save_pretrained(tmp_path / "pooler")
+    with pytest.warns(UserWarning, match="classifier/kernel, classifier/bias newly initialised"):
+        mean = BertClassifier.from_pretrained(tmp_path / "pooler", pooling="mean")
+    mean.save_pretrained(tmp_path / "mean")
+    with pytest.warns(UserWarning, match="pooler/dense/kernel, pooler/dense/bias newly initialised"):
+        BertClassifier.from_pretrained(tmp_path / "mean", pooling="pooler")
+
+
+def test_a_fixed_length_can_be_asked_of_a_saved_model(tmp_path, tiny_classifier):
+    tiny_classifier.save_pretrained(tmp_path / "model")
+    assert BertClassifier.from_pretrained(tmp_path / "model", pad_to_multiple_of=None).preprocess(["a"])["input_ids"].shape == (1, 32)
 
 
 def test_a_failed_save_leaves_the_old_model(tmp_path, tiny_classifier, monkeypatch):
@@ -115,6 +138,6 @@ def test_an_encoder_directory_is_no_classifier(tmp_path, tiny_config):
 
 def test_replaced_directory_keeps_permissions_of_a_plain_directory(tmp_path):
     (tmp_path / "plain").mkdir()
-    with replaced_directory(tmp_path / "made") as building, open(os.path.join(building, "file"), "w") as file:
+    with replaced_directory(tmp_path / "made", ["file"]) as building, open(os.path.join(building, "file"), "w") as file:
         file.write("x")
     assert (tmp_path / "made").stat().st_mode == (tmp_path / "plain").stat().st_mode

@@ -110,6 +110,8 @@ def test_numpy_columns():
         ("f.jsonl", '{"a": "x", "l": 1}\n{"a"\n', {"text_columns": "a", "label_column": "l"}, r"f\.jsonl:2: not JSON"),
         ("f.jsonl", '{"a": "x"}\n', {"text_columns": "a", "label_column": "l"}, r"f\.jsonl:1: no column 'l'; the line has a"),
         ("f.jsonl", '{"a": "x", "l": 0.5}\n', {"text_columns": "a", "label_column": "l"}, r"f\.jsonl:1: label 0\.5"),
+        ("f.jsonl", '["x", Infinity]\n', {}, r"f\.jsonl:1: label inf"),
+        ("f.jsonl", '["\\ud800 x", 1]\n', {}, r"f\.jsonl:1: column 0 has no UTF-8"),
         ("f.jsonl", "3\n", {}, r"f\.jsonl:1: a JSON int"),
         ("f.jsonl", '["x", 1]\n', {"header": True}, "header=True"),
         ("f.xlsx", "x", {}, r"'\.xlsx' is none of"),
@@ -124,7 +126,8 @@ def test_a_bad_row_is_told_by_file_and_line(tmp_path, name, content, options, wo
 
 def test_a_file_that_is_cut_off_or_no_gzip_is_named(tmp_path):
     whole = gzip.compress(TSV.encode() * 1000)
-    for content in (whole[: len(whole) // 2], b"no gzip"):
+    damaged = whole[:30] + bytes(byte ^ 0xFF for byte in whole[30:60]) + whole[60:]
+    for content in (whole[: len(whole) // 2], b"no gzip", damaged):
         (tmp_path / "f.tsv.gz").write_bytes(content)
         with pytest.raises(ValueError, match=r"f\.tsv\.gz:\d+: cannot be read on"):
             read_classification(tmp_path / "f.tsv.gz")
@@ -172,7 +175,10 @@ def tfds_data_dir(tmp_path_factory):
             )
 
         def _split_generators(self, dl_manager):
-            return {"train": self._generate_examples(dl_manager.manual_dir)}
+            return {"train": self._generate_examples(dl_manager.manual_dir), "test": self._unlabelled_examples()}
+
+        def _unlabelled_examples(self):
+            yield 0, {"text": "good", "more": "b", "label": -1}  # as the test sets of GLUE
 
         def _generate_examples(self, folder):
             for key, (text, more, label) in enumerate(json.loads((folder / "rows.json").read_text())):
@@ -198,5 +204,11 @@ def test_tfds_pairs_by_name_and_labels_in_another_order(tfds_data_dir):
 def test_tfds_names_what_is_missing(tfds_data_dir):
     with pytest.raises(ValueError, match="no feature 'review'; it has"):
         read_classification("tfds:local_reviews", text_columns="review", label_column="label", data_dir=tfds_data_dir)
-    with pytest.raises(ValueError, match="no split 'validation'; it has train"):
+    with pytest.raises(ValueError, match="no split 'validation'; it has train, test"):
         read_classification("tfds:local_reviews", split="validation", data_dir=tfds_data_dir)
+
+
+@pytest.mark.parametrize("labels", [None, ["no", "yes"]])
+def test_tfds_without_labels_is_told(tfds_data_dir, labels):
+    with pytest.raises(ValueError, match="split test, row 0: label -1: the split has no labels"):
+        read_classification("tfds:local_reviews", split="test", labels=labels, data_dir=tfds_data_dir)

@@ -80,6 +80,14 @@ def test_verify_sees_a_difference(tmp_path, tiny_classifier):
     assert export.verify_saved_model(path, tiny_classifier) > 1e-2
 
 
+def test_verify_refuses_nan(tmp_path, tiny_classifier):
+    weight = tiny_classifier.network.weights[-1]
+    weight.assign(weight * float("nan"))
+    path = export.export_saved_model(tiny_classifier, tmp_path)
+    with pytest.raises(ValueError, match="not finite"):
+        export.verify_saved_model(path, tiny_classifier)
+
+
 def test_verify_tells_why_a_directory_cannot_be_served(tmp_path, tiny_classifier):
     with pytest.raises(RuntimeError, match="cannot be served"):
         export.verify_saved_model(tmp_path, tiny_classifier)

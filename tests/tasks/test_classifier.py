@@ -113,6 +113,28 @@ def test_a_second_fit_with_the_defaults_still_learns(tiny_classifier):
     assert any(np.abs(now - was).max() > 1e-6 for now, was in zip(tiny_classifier.get_weights(), before, strict=True))
 
 
+def test_metrics_of_a_fit_count_its_own_batches_only(make_tiny_classifier):
+    model = make_tiny_classifier()
+    right = model.predict(TEXTS, verbose=0).argmax(-1)
+    model.evaluate(TEXTS, (right + 1) % 3, verbose=0)  # accuracy 0, not to leak
+    model.network.trainable = False
+    history = model.fit(TEXTS, right, epochs=1, verbose=0, validation_data=(TEXTS, (right + 1) % 3))
+    # Dropout alone may change an answer; 20 wrong answers of before would halve it.
+    assert history.history["accuracy"][0] > 0.6
+    assert history.history["val_accuracy"][0] == 0.0
+
+
+def test_labels_beside_the_contract_are_encoded_and_checked(shared_classifier):
+    batch = {name: np.asarray(value) for name, value in shared_classifier.preprocess(TEXTS).items()}
+    expected = shared_classifier.evaluate(TEXTS, IDS, verbose=0)
+    for labels in (NAMES, IDS.tolist(), tf.constant(NAMES)):
+        assert shared_classifier.evaluate(batch, labels, verbose=0) == pytest.approx(expected, abs=1e-5)
+    dataset = tf.data.Dataset.from_tensor_slices((batch, NAMES)).batch(20)
+    assert shared_classifier.evaluate(dataset, verbose=0) == pytest.approx(expected, abs=1e-5)
+    with pytest.raises(ValueError, match="label 1 is 7"):
+        shared_classifier.evaluate(batch, [0, 7] * 10, verbose=0)
+
+
 def test_fit_counts_the_steps_of_a_dataset_that_does_not_know_them(tiny_classifier):
     dataset = tf.data.Dataset.from_tensor_slices((TEXTS, IDS)).filter(lambda text, label: label < 2)
     tiny_classifier.fit(dataset, batch_size=4, verbose=0)
@@ -120,9 +142,11 @@ def test_fit_counts_the_steps_of_a_dataset_that_does_not_know_them(tiny_classifi
 
 
 def test_fit_on_an_endless_dataset_wants_steps(tiny_classifier):
-    dataset = tf.data.Dataset.from_tensor_slices((TEXTS, IDS)).batch(4).repeat()
-    with pytest.raises(ValueError, match="steps_per_epoch"):
-        tiny_classifier.fit(dataset, verbose=0)
+    endless = tf.data.Dataset.from_tensor_slices((TEXTS, IDS)).repeat()
+    dataset = endless.batch(4)
+    for data in (dataset, endless):
+        with pytest.raises(ValueError, match="steps_per_epoch"):
+            tiny_classifier.fit(data, verbose=0)
     tiny_classifier.fit(dataset, steps_per_epoch=3, verbose=0)
     assert tiny_classifier.optimizer._learning_rate.total_steps == 3
 
@@ -172,7 +196,8 @@ def test_a_fixed_length_for_tpus(tiny_config, tiny_tokenizer):
 
 
 KERAS_PROGRAM = """
-import keras, keras_bert.tasks, numpy as np
+import keras, numpy as np
+from keras_bert import BertClassifier
 model = keras.saving.load_model({path!r})
 np.save({output!r}, model.predict({texts!r}, verbose=0))
 loss = model.evaluate({texts!r}, {names!r}, verbose=0)
@@ -206,6 +231,7 @@ def test_a_keras_file_reloads_in_a_fresh_process(tmp_path, tiny_classifier, comp
         (["good", None], [0, 1], "item 1 of the texts is None"),
         ([], [], "the list of texts is empty"),
         (["good", "bad"], [0], "2 texts but 1 labels"),
+        (["good", "bad"], None, "texts were given without labels"),
         (["good", "bad"], ["positive", "fine"], "label 1 is 'fine'; the model's labels are negative, positive, neutral"),
         (["good", "bad"], [0, 3], "label 1 is 3; ids of the 3 labels are 0 to 2"),
         (["good", "bad"], [[0], [1]], r"shape \(2, 1\)"),
@@ -215,7 +241,7 @@ def test_a_keras_file_reloads_in_a_fresh_process(tmp_path, tiny_classifier, comp
         ((["good", "bad"], ["a", "b"]), [0, 1], "reads single texts"),
         ({"text": ["a"], "texts": ["b"]}, [0], "got texts too"),
     ],
-    ids=range(13),
+    ids=range(14),
 )
 def test_bad_input_to_fit_is_told(shared_classifier, x, y, words):
     with pytest.raises(ValueError, match=words):
@@ -232,6 +258,10 @@ def test_bad_datasets_are_told(shared_classifier):
     texts = tf.data.Dataset.from_tensor_slices(TEXTS)
     with pytest.raises(ValueError, match="its elements hold the labels"):
         shared_classifier.fit(texts, IDS)
+    with pytest.raises(ValueError, match="texts without labels"):
+        shared_classifier.fit(texts)
+    with pytest.raises(ValueError, match="sample_weight was given beside"):
+        shared_classifier.fit(tf.data.Dataset.from_tensor_slices((TEXTS, IDS)), sample_weight=IDS)
     with pytest.raises(ValueError, match="batch_size=4 was given but the dataset is batched"):
         shared_classifier.fit(tf.data.Dataset.from_tensor_slices((TEXTS, IDS)).batch(2), batch_size=4)
     with pytest.raises(ValueError, match="got elements"):

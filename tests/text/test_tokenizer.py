@@ -1,7 +1,10 @@
 """Against tf-models-official's copy of google-research's FullTokenizer, the word limit set to ours."""
 
 import collections
+import os
+import subprocess
 import sys
+import unicodedata
 
 import pytest
 import tensorflow as tf
@@ -102,6 +105,25 @@ def test_bytes_that_are_not_utf8_are_dropped_as_google_research_drops_them(uncas
     # google-research decodes bytes with errors="ignore".
     expected = oracle(uncased_vocabulary, True)([text.decode("utf-8", "ignore") for text in texts])
     assert BertTokenizer(uncased_vocabulary).tokenize(texts).to_list() == expected
+
+
+LOCALE_PROGRAM = """
+import locale, sys
+from keras_bert import BertTokenizer
+print(BertTokenizer(sys.argv[1]).normalize([line for line in sys.argv[2:]]).numpy().tolist())
+"""
+
+
+@pytest.mark.parametrize("locale", ["tr_TR.UTF-8", "lt_LT.UTF-8", "az_AZ.UTF-8", "C"])
+def test_the_locale_of_the_process_changes_nothing(root, uncased_vocabulary, locale):
+    texts = ["THIS IS IN INDIA", "\u0130STANBUL I\u0307X", "\u00cc J\u0300 \u012e\u0301"]
+    command = [sys.executable, "-c", LOCALE_PROGRAM, str(uncased_vocabulary), *texts]
+    environment = os.environ | {"LC_ALL": locale, "LANG": locale, "PYTHONUTF8": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=True, cwd=root)
+    # By Python, whose str.lower knows no locale: lower, NFD, accents off, as google-research's BasicTokenizer.
+    decomposed = [unicodedata.normalize("NFD", text.lower()) for text in texts]
+    expected = ["".join(c for c in text if unicodedata.category(c) != "Mn").encode() for text in decomposed]
+    assert done.stdout.splitlines()[-1] == repr(expected)
 
 
 def test_special_tokens_and_lookups(tiny_tokenizer):

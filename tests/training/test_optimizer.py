@@ -23,6 +23,7 @@ def test_schedule_without_warm_up_starts_at_the_peak():
     [
         ({"total_steps": 0}, "total_steps=0"),
         ({"total_steps": 5, "warmup_steps": 6}, "warmup_steps=6"),
+        ({"total_steps": 5, "warmup_steps": 0.1}, "warmup_steps=0.1"),
         ({"total_steps": 5, "learning_rate": 0}, "learning_rate=0"),
         ({"total_steps": 5, "clip_norm": 0.0}, "clip_norm=0.0"),
     ],
