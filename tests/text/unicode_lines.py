@@ -49,3 +49,17 @@ def any_character(generator):
 
 def is_assigned(character):
     return unicodedata.category(character) not in ("Cn", "Cs")
+
+
+# Code points without a character in Unicode 14 (Python 3.11) which TensorFlow's newer tables class: combining marks and
+# punctuation of later versions. Here, and only here, ids differ from google-research's under that Python.
+LATER_THAN_PYTHON_3_11 = frozenset(
+    point
+    for first, last in (
+        (0x0ECE, 0x0ECE), (0x1B4E, 0x1B4F), (0x1B7F, 0x1B7F), (0x10D6E, 0x10D6E), (0x10EFD, 0x10EFF), (0x11241, 0x11241),
+        (0x113D4, 0x113D5), (0x113D7, 0x113D8), (0x11B00, 0x11B09), (0x11BE1, 0x11BE1), (0x11F00, 0x11F01), (0x11F36, 0x11F3A),
+        (0x11F40, 0x11F40), (0x11F42, 0x11F4F), (0x13439, 0x13440), (0x13447, 0x13455), (0x16D6D, 0x16D6F), (0x1E08F, 0x1E08F),
+        (0x1E4EC, 0x1E4EF), (0x1E5FF, 0x1E5FF),
+    )
+    for point in range(first, last + 1)
+)  # fmt: skip
