@@ -59,7 +59,7 @@ def check_constants(functions):
     Args: functions: dict of name -> tf.types.experimental.ConcreteFunction.
     Raises: ValueError naming the sum and the largest constants.
     """
-    sizes = {}
+    sizes, captured_names = {}, {}
     for signature, function in functions.items():
         graphs = [function.graph, *_inner_graphs(function.graph)]
         for graph in graphs:
@@ -68,7 +68,8 @@ def check_constants(functions):
                     sizes[signature, graph.name, operation.name] = operation.get_attr("value").ByteSize()
         for captured, inside in function.graph.captures:
             if captured.dtype not in (tf.resource, tf.variant):  # not a variable: it is saved as a constant
-                sizes[signature, "captured", inside.name] = _tensor_bytes(captured)
+                name = captured_names.setdefault(id(captured), inside.name)  # signatures that share it save it once
+                sizes["captured", id(captured), name] = _tensor_bytes(captured)
     total = sum(sizes.values())
     if total > MAX_CONSTANT_BYTES:
         largest = sorted(sizes, key=sizes.get, reverse=True)[:3]
