@@ -4,14 +4,18 @@ from keras_bert.layers.attention import AttentionMask, MultiHeadSelfAttention, k
 from keras_bert.layers.block import PostNormBlock
 from keras_bert.layers.dense import FlatDense
 from keras_bert.layers.embeddings import BertEmbeddings, sinusoids
-from keras_bert.layers.heads import MeanPooling, Pooler
+from keras_bert.layers.heads import MaskedLMHead
+from keras_bert.layers.pooling import MaxPooling, MeanPooling, Normalize, Pooler
 
 __all__ = [
     "AttentionMask",
     "BertEmbeddings",
     "FlatDense",
+    "MaskedLMHead",
+    "MaxPooling",
     "MeanPooling",
     "MultiHeadSelfAttention",
+    "Normalize",
     "Pooler",
     "PostNormBlock",
     "key_mask",

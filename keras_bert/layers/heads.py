@@ -1,59 +1,71 @@
-"""From token vectors to one vector a text, and from that to scores."""
+"""From token vectors to scores of the vocabulary."""
 
 import keras
 from keras import ops
 
+from keras_bert.layers.block import activation
 from keras_bert.layers.initializers import bert_initializer
 
 
 @keras.saving.register_keras_serializable(package="keras_bert")
-class Pooler(keras.layers.Layer):
-    """tanh of a dense layer over the [CLS] vector.
+class MaskedLMHead(keras.layers.Layer):
+    """What stood at chosen positions: their vectors, transformed and compared with every row of the word embedding.
 
-    Args: hidden_size: features in and out. initializer_range: standard deviation of new weights.
-    Call: sequence_output: [batch, length, hidden_size]. Returns: [batch, hidden_size].
-    Source: google-research/bert modeling.py, "pooler".
+    Args:
+        vocab_size, hidden_size: shape of the word embedding, to which the layer is tied by `tie`.
+        hidden_act: activation of the transform, as in BertConfig.
+        layer_norm_eps: epsilon of its normalisation.
+        initializer_range: standard deviation of new weights.
+    Call: sequence_output: [batch, length, hidden_size]; masked_positions: int32 [batch, max_predictions], positions in a row.
+    Returns: float32 [batch, max_predictions, vocab_size], before softmax.
+    Source: google-research/bert run_pretraining.py get_masked_lm_output.
     """
 
-    def __init__(self, hidden_size, *, initializer_range=0.02, **kwargs):
+    def __init__(self, vocab_size, hidden_size, *, hidden_act="gelu_tanh", layer_norm_eps=1e-12, initializer_range=0.02, **kwargs):
         super().__init__(**kwargs)
+        self.vocab_size = vocab_size
         self.hidden_size = hidden_size
+        self.hidden_act = hidden_act
+        self.layer_norm_eps = layer_norm_eps
         self.initializer_range = initializer_range
+        self.activation = activation(hidden_act)
         self.dense = keras.layers.Dense(
-            hidden_size,
-            activation="tanh",
-            kernel_initializer=bert_initializer(initializer_range),
-            dtype=self.dtype_policy,
-            name="dense",
+            hidden_size, kernel_initializer=bert_initializer(initializer_range), dtype=self.dtype_policy, name="dense"
         )
+        self.norm = keras.layers.LayerNormalization(epsilon=layer_norm_eps, dtype=self.dtype_policy, name="norm")
+        self._word_table = None
 
-    def build(self, sequence_output_shape):
-        self.dense.build((sequence_output_shape[0], sequence_output_shape[-1]))
+    def tie(self, embeddings):
+        """Decode by the word embedding of a BertEmbeddings: one set of weights, trained by both. Returns: the layer itself."""
+        self._word_table = lambda: embeddings.word_table  # by a function: the table is the embedding's, not a weight of this layer too
+        return self
 
-    def call(self, sequence_output):
-        return self.dense(sequence_output[:, 0])
+    def build(self, sequence_output_shape, masked_positions_shape=None):
+        self.dense.build((None, self.hidden_size))
+        self.norm.build((None, self.hidden_size))
+        # Added to float32 logits.
+        self.bias = self.add_weight(name="bias", shape=(self.vocab_size,), initializer="zeros", autocast=False)
 
-    def compute_output_shape(self, sequence_output_shape):
-        return (sequence_output_shape[0], self.hidden_size)
+    def call(self, sequence_output, masked_positions):
+        if self._word_table is None:
+            raise ValueError("a MaskedLMHead decodes by a word embedding: call tie(embeddings) first")
+        batch, length = ops.shape(sequence_output)[0], ops.shape(sequence_output)[1]
+        rows = ops.arange(batch, dtype=masked_positions.dtype)[:, None] * ops.cast(length, masked_positions.dtype)  # (B, 1)
+        flat = ops.reshape(sequence_output, (-1, self.hidden_size))  # (B*T, H)
+        x = ops.take(flat, ops.reshape(masked_positions + rows, (-1,)), axis=0)  # (B*P, H)
+        x = self.norm(self.activation(self.dense(x)))
+        table = ops.cast(self._word_table(), self.compute_dtype)  # (V, H)
+        logits = ops.cast(ops.matmul(x, ops.transpose(table)), "float32") + ops.cast(self.bias, "float32")
+        return ops.reshape(logits, (batch, ops.shape(masked_positions)[1], self.vocab_size))
+
+    def compute_output_spec(self, sequence_output, masked_positions):
+        return keras.KerasTensor((*masked_positions.shape, self.vocab_size), dtype="float32")
 
     def get_config(self):
-        return super().get_config() | {"hidden_size": self.hidden_size, "initializer_range": self.initializer_range}
-
-
-@keras.saving.register_keras_serializable(package="keras_bert")
-class MeanPooling(keras.layers.Layer):
-    """Mean of the real tokens' vectors, [CLS] and [SEP] among them.
-
-    Call: sequence_output: [batch, length, hidden_size]; attention_mask: int32 [batch, length].
-    Returns: [batch, hidden_size]; zeros for a row without a real token.
-    Source: Reimers & Gurevych 2019 (Sentence-BERT), "MEAN".
-    """
-
-    def call(self, sequence_output, attention_mask):
-        weights = ops.cast(attention_mask, "float32")[:, :, None]  # (B, T, 1)
-        total = ops.sum(ops.cast(sequence_output, "float32") * weights, axis=1)  # (B, H)
-        count = ops.maximum(ops.sum(weights, axis=1), 1.0)
-        return ops.cast(total / count, self.compute_dtype)
-
-    def compute_output_shape(self, sequence_output_shape, attention_mask_shape=None):
-        return (sequence_output_shape[0], sequence_output_shape[-1])
+        return super().get_config() | {
+            "vocab_size": self.vocab_size,
+            "hidden_size": self.hidden_size,
+            "hidden_act": self.hidden_act,
+            "layer_norm_eps": self.layer_norm_eps,
+            "initializer_range": self.initializer_range,
+        }

@@ -7,7 +7,9 @@ from keras_bert.lazy import lazy_names
 
 _HOMES = {
     "BertPacker": "keras_bert.text.packer",
-    "BertTokenizer": "keras_bert.text.tokenizer",
+    "BertTokenizer": "keras_bert.text.wordpiece",
+    "characters_from_bytes": "keras_bert.text.tokenizer",
+    "word_ids": "keras_bert.text.tokenizer",
     "load_vocabulary": "keras_bert.text.vocabulary",
     "save_vocabulary": "keras_bert.text.vocabulary",
     "trim_pair": "keras_bert.text.packer",

@@ -1,66 +1,26 @@
-"""WordPiece exactly as google-research/bert defines it, in TensorFlow ops: the same code runs eagerly, in tf.data and in a SavedModel.
+"""What every tokenizer gives, so that packer, masking, models and export take any of them."""
 
-tensorflow-text's own lower-casing is NFKC case folding, which is not BERT's, so the text is normalised here, step by step
-as google-research's BasicTokenizer does it, and tensorflow-text splits it (Song et al. 2021, "Fast WordPiece Tokenization").
-"""
-
-import os
-
+import numpy as np
 import tensorflow as tf
-import tensorflow_text
 
 from keras_bert.text import vocabulary as vocabulary_lib
 
-# google-research's BasicTokenizer, step by step, as RE2 patterns. U+2028 and U+2029 are kept by its _clean_text but
-# Python's str.split breaks words there.
-_WHITESPACE = r"[\t\n\r\p{Zs}\x{2028}\x{2029}]"
-_CONTROL = r"[\p{Cc}\p{Cf}\x{FFFD}]"
-_ACCENT = r"\p{Mn}"
-_ASCII_PUNCTUATION = r"!-/:-@\[-`{-~"
-_CJK_COMMON = r"\x{3400}-\x{4DBF}\x{4E00}-\x{9FFF}"
-_CJK_RARE = r"\x{F900}-\x{FAFF}\x{20000}-\x{2A6DF}\x{2A700}-\x{2B73F}\x{2B740}-\x{2B81F}\x{2B820}-\x{2CEAF}\x{2F800}-\x{2FA1F}"
-_ONE_CHARACTER_WORD = rf"([\p{{P}}{_ASCII_PUNCTUATION}{_CJK_COMMON}{_CJK_RARE}])"
-# A superset of what makes up a word, small enough that RE2 counts hundreds of them in its automaton.
-_MAYBE_IN_WORD = rf"[^ {_ASCII_PUNCTUATION}{_CJK_COMMON}]"
 
-MAX_WORD_CHARACTERS_LIMIT = 1000  # RE2 repeats a pattern at most 1000 times
+class Tokenizer:
+    """Base of the tokenizers: special pieces, lookups, checks. A subclass gives `_split`, `starts_word` and `get_config`.
 
+    A subclass is made again by `cls(**get_config())`, and from disk by `cls(path of its ASSET, **settings())`.
 
-class BertTokenizer:
-    """Text to WordPiece ids, exactly google-research/bert's FullTokenizer.
-
-    "[MASK]" or "[SEP]" in a text is ordinary text: brackets and a word. Bytes that are not UTF-8 are dropped. Code points
-    which the Unicode versions of Python and of TensorFlow's ICU class differently are the only difference.
-
-    Args:
-        vocabulary: path of a vocab.txt, or the list of its pieces.
-        lower_case: lower-case and strip accents, as uncased checkpoints want.
-        max_word_characters: a longer word becomes [UNK]; characters, not bytes, counted after normalisation. google-research
-            and the default: 200; Transformers: 100; Model Garden's FullTokenizer: 400.
-    Raises: ValueError where the vocabulary or a limit cannot be used.
-    Source: google-research/bert tokenization.py.
+    Args: vocabulary: list of the pieces, checked; a piece's index is its id.
+    Attributes: vocabulary: that list. ASSET: the name of the file that `save_asset` writes.
     """
 
-    def __init__(self, vocabulary, *, lower_case=True, max_word_characters=200):
-        if isinstance(vocabulary, (str, os.PathLike)):
-            vocabulary = vocabulary_lib.load_vocabulary(vocabulary)
-        else:
-            vocabulary = vocabulary_lib.check_vocabulary(list(vocabulary))
-        if isinstance(max_word_characters, bool) or not 1 <= max_word_characters <= MAX_WORD_CHARACTERS_LIMIT:
-            raise ValueError(f"max_word_characters={max_word_characters!r} is not in 1 to {MAX_WORD_CHARACTERS_LIMIT}")
+    ASSET = "vocab.txt"
+    PAD, UNK, CLS, SEP, MASK = vocabulary_lib.PAD, vocabulary_lib.UNK, vocabulary_lib.CLS, vocabulary_lib.SEP, vocabulary_lib.MASK
+
+    def __init__(self, vocabulary):
         self.vocabulary = vocabulary
-        self.lower_case = bool(lower_case)
-        self.max_word_characters = int(max_word_characters)
         self._ids = {piece: index for index, piece in enumerate(vocabulary)}
-        self._stand_in = _unknown_character(vocabulary)
-        self._too_long_maybe = "(?s).*" + _repeat(_MAYBE_IN_WORD, self.max_word_characters + 1) + ".*"
-        self._word_pieces = tensorflow_text.FastBertTokenizer(
-            vocabulary,
-            token_out_type=tf.int32,
-            unknown_token=vocabulary_lib.UNK,
-            max_bytes_per_word=4 * self.max_word_characters,  # the characters are counted here; a character is at most 4 bytes
-            lower_case_nfd_strip_accents=False,
-        )
 
     @property
     def vocabulary_size(self):
@@ -68,23 +28,23 @@ class BertTokenizer:
 
     @property
     def pad_id(self):
-        return self._ids[vocabulary_lib.PAD]
+        return self.id_of(self.PAD)
 
     @property
     def unk_id(self):
-        return self._ids[vocabulary_lib.UNK]
+        return self.id_of(self.UNK)
 
     @property
     def cls_id(self):
-        return self._ids[vocabulary_lib.CLS]
+        return self.id_of(self.CLS)
 
     @property
     def sep_id(self):
-        return self._ids[vocabulary_lib.SEP]
+        return self.id_of(self.SEP)
 
     @property
     def mask_id(self):
-        return self.id_of(vocabulary_lib.MASK)
+        return self.id_of(self.MASK)
 
     def id_of(self, piece):
         """Look a piece up. Args: piece: str. Returns: int. Raises: KeyError naming it where the vocabulary has it not."""
@@ -92,23 +52,13 @@ class BertTokenizer:
             raise KeyError(f"{piece!r} is not in the vocabulary of {self.vocabulary_size} pieces")
         return self._ids[piece]
 
-    def normalize(self, strings):
-        """Clean and, for uncased vocabularies, lower-case and strip accents.
+    @property
+    def starts_word(self):
+        """Which pieces begin a word, so that whole words can be masked.
 
-        Args: strings: string tensor of any shape.
-        Returns: string tensor of that shape, valid UTF-8, whose only white space is the space.
+        Returns: bool NumPy array [vocabulary_size].
         """
-        strings = tf.strings.unicode_transcode(strings, "UTF-8", "UTF-8", errors="ignore")
-        strings = tf.strings.regex_replace(strings, _WHITESPACE, " ")
-        strings = tf.strings.regex_replace(strings, _CONTROL, "")
-        if self.lower_case:
-            # tf.strings.lower follows the locale of the process: a Turkish one makes "I" a dotless i. Done before, it cannot;
-            # the dot that other locales leave above an i is an accent, and goes below.
-            strings = tf.strings.regex_replace(strings, "[I\u0130]", "i")
-            strings = tf.strings.lower(strings, encoding="utf-8")
-            strings = tensorflow_text.normalize_utf8(strings, "NFD")
-            strings = tf.strings.regex_replace(strings, _ACCENT, "")
-        return strings
+        raise NotImplementedError
 
     def tokenize(self, strings):
         """Split texts into pieces.
@@ -117,10 +67,24 @@ class BertTokenizer:
         Returns: int32 tf.RaggedTensor [batch, (pieces)]. No special tokens are added; see BertPacker.
         Raises: ValueError unless [batch].
         """
-        strings = tf.convert_to_tensor(strings, dtype=tf.string)
-        if strings.shape.rank != 1:
-            raise ValueError(f"tokenize takes strings of shape [batch]; got shape {strings.shape}")
-        return self._word_pieces.tokenize(self._mark_long_words(self.normalize(strings)))
+        return self._split(_batch_of_strings(strings, "tokenize"), offsets=False)
+
+    def tokenize_with_offsets(self, strings):
+        """Split texts into pieces, and tell where in the text each stands.
+
+            tokenize_with_offsets(["Café bar"])     # pieces cafe, bar
+            starts 0 6, ends 5 9                    # bytes: é takes two; characters_from_bytes makes them 0 5 and 4 8
+
+        Args: strings: string tensor, list or array, [batch].
+        Returns: ids, starts, ends: tf.RaggedTensor [batch, (pieces)]; ids int32, the others int64: bytes of the text as it
+            was given, before any normalisation; text[start:end] is what became the piece.
+        Raises: ValueError unless [batch].
+        """
+        return self._split(_batch_of_strings(strings, "tokenize_with_offsets"), offsets=True)
+
+    def _split(self, strings, *, offsets):
+        """tokenize, or with offsets tokenize_with_offsets, of a string tensor [batch]."""
+        raise NotImplementedError
 
     def detokenize(self, ids):
         """Join pieces into words, a space between words. What normalisation and [UNK] lost stays lost.
@@ -129,46 +93,54 @@ class BertTokenizer:
         Returns: string tensor [batch].
         """
         pieces = tf.gather(tf.constant(self.vocabulary), ids)
-        return tf.strings.regex_replace(tf.strings.reduce_join(pieces, axis=-1, separator=" "), " ##", "")
+        return tf.strings.reduce_join(pieces, axis=-1, separator=" ")
 
     def get_config(self):
-        """Returns: dict of the constructor's arguments."""
-        return {
-            "vocabulary": list(self.vocabulary),
-            "lower_case": self.lower_case,
-            "max_word_characters": self.max_word_characters,
-        }
+        """Returns: dict of the constructor's arguments, plain enough for JSON."""
+        return {"vocabulary": list(self.vocabulary)} | self.settings()
 
-    def _mark_long_words(self, strings):
-        """Put a character that no vocabulary piece holds in place of each word over the limit, so that it becomes [UNK].
+    def settings(self):
+        """Returns: dict of the constructor's arguments but what `save_asset` writes."""
+        return {}
 
-        Words that long are rare, and a regular expression sees in one cheap pass that a batch may have none.
-        """
-
-        def mark():
-            words = tf.strings.split(tf.strings.regex_replace(strings, _ONE_CHARACTER_WORD, r" \1 "), " ")
-            too_long = tf.strings.length(words.values, unit="UTF8_CHAR") > self.max_word_characters
-            words = words.with_values(tf.where(too_long, self._stand_in, words.values))
-            return tf.strings.reduce_join(words, axis=-1, separator=" ")
-
-        maybe = tf.reduce_any(tf.strings.regex_full_match(strings, self._too_long_maybe))
-        return tf.cond(maybe, mark, lambda: strings)
+    def save_asset(self, path):
+        """Write the file that, with `settings`, makes this tokenizer again. Args: path: the file, named ASSET."""
+        vocabulary_lib.save_vocabulary(self.vocabulary, path)
 
 
-def _unknown_character(vocabulary):
-    """A character that occurs in no piece: a word made of it is [UNK]. Private-use ones are ordinary letters to BERT."""
-    used = set().union(*vocabulary)
-    for code_point in range(0xE000, 0xF900):
-        if chr(code_point) not in used:
-            return chr(code_point)
-    raise ValueError("the vocabulary uses all 6,400 private-use characters U+E000 to U+F8FF; one must be free to mark long words")
+def word_ids(tokenizer, ids):
+    """Number the words of each row, from 0, by `starts_word`.
+
+    Args: tokenizer: Tokenizer. ids: int32 tf.RaggedTensor [batch, (pieces)].
+    Returns: int32 tf.RaggedTensor [batch, (pieces)]; a row's first piece is of word 0 even where it continues one.
+    """
+    starts = tf.gather(tf.constant(np.asarray(tokenizer.starts_word, "int32")), ids.values)
+    counts = tf.cumsum(starts)
+    # What the row's first piece counts to is word 0.
+    first = tf.gather(tf.concat([counts, [0]], axis=0), ids.row_starts())
+    return ids.with_values(counts - tf.gather(first, ids.value_rowids()))
 
 
-def _repeat(pattern, times):
-    """RE2 for `pattern` exactly `times` times, in parts that RE2 accepts."""
-    parts = []
-    while times:
-        part = min(times, MAX_WORD_CHARACTERS_LIMIT)
-        parts.append(f"{pattern}{{{part}}}")
-        times -= part
-    return "".join(parts)
+def characters_from_bytes(strings, offsets):
+    """Turn byte offsets into character offsets, as Python's str counts them.
+
+    Args:
+        strings: string tensor, list or array [batch]: the texts; bytes that are not UTF-8 count as no character.
+        offsets: tf.RaggedTensor of integers [batch, (offsets)], bytes, as tokenize_with_offsets gives them.
+    Returns: int64 tf.RaggedTensor like offsets.
+    """
+    strings = _batch_of_strings(strings, "characters_from_bytes")
+    _, starts = tf.strings.unicode_decode_with_offsets(strings, "UTF-8", errors="ignore")
+    # One search for the whole batch: each row's bytes are moved behind those of the rows before it.
+    row_bases = tf.cumsum(tf.cast(tf.strings.length(strings), tf.int64) + 1, exclusive=True)  # + 1: an offset may be a row's end
+    character_bytes = starts.values + tf.gather(row_bases, starts.value_rowids())
+    wanted = tf.cast(offsets.values, tf.int64) + tf.gather(row_bases, offsets.value_rowids())
+    before = tf.searchsorted(character_bytes, wanted, side="left", out_type=tf.int64)
+    return offsets.with_values(before - tf.gather(starts.row_starts(), offsets.value_rowids()))
+
+
+def _batch_of_strings(strings, name):
+    strings = tf.convert_to_tensor(strings, dtype=tf.string)
+    if strings.shape.rank != 1:
+        raise ValueError(f"{name} takes strings of shape [batch]; got shape {strings.shape}")
+    return strings

@@ -7,6 +7,7 @@ import sys
 import unicodedata
 
 import pytest
+import real_text
 import tensorflow as tf
 from official.nlp.tools.tokenization import BasicTokenizer, FullTokenizer
 from unicode_lines import LATER_THAN_PYTHON_3_11, POOLS, is_assigned, unicode_lines
@@ -30,13 +31,7 @@ def lines(review_lines):
 
 @pytest.fixture(scope="module")
 def cased_vocabulary(lines, tmp_path_factory):
-    """Every character of the lines, as first and as later piece, and their commonest words: only over-long words are [UNK]."""
-    words = collections.Counter(word for line in lines for word in BasicTokenizer(do_lower_case=False).tokenize(line))
-    characters = sorted({character for word in words for character in word})
-    common = [word for word, _ in words.most_common(5000) if len(word) > 1]
-    path = tmp_path_factory.mktemp("cased") / "vocab.txt"
-    save_vocabulary([*SPECIAL, *characters, *("##" + character for character in characters), *common], path)
-    return path
+    return make_cased_vocabulary(lines, tmp_path_factory.mktemp("cased") / "vocab.txt")
 
 
 def test_cased_vocabulary_hides_nothing_behind_unk(lines, cased_vocabulary):
@@ -63,6 +58,40 @@ def test_ids_equal_google_research_eagerly_in_tf_data_and_in_a_saved_model(
     tf.saved_model.save(module, str(tmp_path / "saved"))
     dense = tf.saved_model.load(str(tmp_path / "saved")).tokenize(tf.constant(lines)).numpy()
     assert [[id_ for id_ in row if id_ >= 0] for row in dense.tolist()] == expected
+
+
+def make_cased_vocabulary(lines, path):
+    """Every character of the lines, as first and as later piece, and their commonest words: only over-long words are [UNK]."""
+    words = collections.Counter(word for line in lines for word in BasicTokenizer(do_lower_case=False).tokenize(line))
+    characters = sorted({character for word in words for character in word})
+    common = [word for word, _ in words.most_common(5000) if 1 < len(word) < 60]
+    save_vocabulary([*SPECIAL, *characters, *("##" + character for character in characters), *common], path)
+    return path
+
+
+@pytest.mark.parametrize("lower_case", [True, False], ids=["uncased", "cased"])
+def test_ids_equal_google_research_on_20000_fuzz_lines(uncased_vocabulary, tmp_path, lower_case):
+    lines = unicode_lines(20_000, seed=1)
+    path = uncased_vocabulary if lower_case else make_cased_vocabulary(lines, tmp_path / "vocab.txt")
+    expected = oracle(path, lower_case)(lines)
+    got = BertTokenizer(path, lower_case=lower_case).tokenize(lines).to_list()
+    assert [line for line, a, b in zip(lines, got, expected, strict=True) if a != b] == []
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not real_text.files(), reason="no ../shared/data: its real text is not committed")
+@pytest.mark.parametrize("lower_case", [True, False], ids=["uncased", "cased"])
+def test_ids_equal_google_research_on_all_real_text(uncased_vocabulary, tmp_path, lower_case):
+    files = [real_text.lines_of(path) for path in real_text.files()]
+    sample = [line for lines in files for line in lines[:300]]
+    path = uncased_vocabulary if lower_case else make_cased_vocabulary(sample, tmp_path / "vocab.txt")
+    tokenizer, theirs = BertTokenizer(path, lower_case=lower_case), oracle(path, lower_case)
+    for lines in files:
+        lines = sorted(set(lines))
+        for first in range(0, len(lines), 1000):
+            batch = lines[first : first + 1000]
+            got, expected = tokenizer.tokenize(batch).to_list(), theirs(batch)
+            assert [line for line, a, b in zip(batch, got, expected, strict=True) if a != b] == []
 
 
 def different_points(points, vocabulary):
@@ -95,6 +124,11 @@ def test_the_word_limit_counts_characters_at_its_edge(uncased_vocabulary, letter
     lines += [f"so {letter * count}, so" for count in range(max(limit - 1, 1), limit + 2)]
     tokenizer = BertTokenizer(uncased_vocabulary, max_word_characters=limit)
     assert tokenizer.tokenize(lines).to_list() == oracle(uncased_vocabulary, True, limit)(lines)
+
+
+def test_a_piece_that_is_too_long_is_named():
+    with pytest.raises(ValueError, match=r"piece 6, '##ддд.* takes 258 bytes; tensorflow-text takes 256 at most"):
+        BertTokenizer([*SPECIAL, "a", "##" + "д" * 129])
 
 
 @pytest.mark.parametrize("limit", [0, -1, 1001, True])
@@ -156,9 +190,10 @@ def test_rank_is_checked(tiny_tokenizer):
         tiny_tokenizer.tokenize("one text")
 
 
-def test_a_vocabulary_that_uses_private_characters_still_marks_long_words():
-    pieces = [*SPECIAL, "\ue000", "\ue001x", "a", "##a"]
-    assert BertTokenizer(pieces, max_word_characters=3).tokenize(["aaaa a \ue000"]).to_list() == [[1, 7, 5]]
+def test_a_vocabulary_that_uses_the_marking_letter_still_marks_long_words():
+    letter = BertTokenizer([*SPECIAL, "a"])._mark
+    pieces = [*SPECIAL, letter, f"##{letter}", "a", "##a", "##x", "x"]
+    assert BertTokenizer(pieces, max_word_characters=3).tokenize([f"aaaa a {letter}"]).to_list() == [[1, 7, 5]]
 
 
 def test_pools_reach_every_class_of_trouble():

@@ -1,0 +1,92 @@
+"""From token vectors to one vector a text."""
+
+import keras
+from keras import ops
+
+from keras_bert.layers.initializers import bert_initializer
+
+
+@keras.saving.register_keras_serializable(package="keras_bert")
+class Pooler(keras.layers.Layer):
+    """tanh of a dense layer over the [CLS] vector.
+
+    Args: hidden_size: features in and out. initializer_range: standard deviation of new weights.
+    Call: sequence_output: [batch, length, hidden_size]. Returns: [batch, hidden_size].
+    Source: google-research/bert modeling.py, "pooler".
+    """
+
+    def __init__(self, hidden_size, *, initializer_range=0.02, **kwargs):
+        super().__init__(**kwargs)
+        self.hidden_size = hidden_size
+        self.initializer_range = initializer_range
+        self.dense = keras.layers.Dense(
+            hidden_size,
+            activation="tanh",
+            kernel_initializer=bert_initializer(initializer_range),
+            dtype=self.dtype_policy,
+            name="dense",
+        )
+
+    def build(self, sequence_output_shape):
+        self.dense.build((sequence_output_shape[0], sequence_output_shape[-1]))
+
+    def call(self, sequence_output):
+        return self.dense(sequence_output[:, 0])
+
+    def compute_output_shape(self, sequence_output_shape):
+        return (sequence_output_shape[0], self.hidden_size)
+
+    def get_config(self):
+        return super().get_config() | {"hidden_size": self.hidden_size, "initializer_range": self.initializer_range}
+
+
+@keras.saving.register_keras_serializable(package="keras_bert")
+class MeanPooling(keras.layers.Layer):
+    """Mean of the real tokens' vectors, [CLS] and [SEP] among them.
+
+    Call: sequence_output: [batch, length, hidden_size]; attention_mask: int32 [batch, length].
+    Returns: [batch, hidden_size]; zeros for a row without a real token.
+    Source: Reimers & Gurevych 2019 (Sentence-BERT), "MEAN".
+    """
+
+    def call(self, sequence_output, attention_mask):
+        weights = ops.cast(attention_mask, "float32")[:, :, None]  # (B, T, 1)
+        total = ops.sum(ops.cast(sequence_output, "float32") * weights, axis=1)  # (B, H)
+        count = ops.maximum(ops.sum(weights, axis=1), 1.0)
+        return ops.cast(total / count, self.compute_dtype)
+
+    def compute_output_shape(self, sequence_output_shape, attention_mask_shape=None):
+        return (sequence_output_shape[0], sequence_output_shape[-1])
+
+
+@keras.saving.register_keras_serializable(package="keras_bert")
+class Normalize(keras.layers.Layer):
+    """Vectors of length 1, so that a dot product is a cosine.
+
+    Call: x: [batch, features]. Returns: the same; zeros stay zeros.
+    Source: sentence-transformers' Normalize.
+    """
+
+    def call(self, x):
+        norm = ops.sqrt(ops.sum(ops.square(ops.cast(x, "float32")), axis=-1, keepdims=True))
+        return ops.cast(ops.cast(x, "float32") / ops.maximum(norm, 1e-12), self.compute_dtype)
+
+    def compute_output_shape(self, x_shape):
+        return x_shape
+
+
+@keras.saving.register_keras_serializable(package="keras_bert")
+class MaxPooling(keras.layers.Layer):
+    """Largest value of each feature over the real tokens.
+
+    Call: sequence_output: [batch, length, hidden_size]; attention_mask: int32 [batch, length].
+    Returns: [batch, hidden_size]; -1e9 for a row without a real token.
+    Source: Reimers & Gurevych 2019 (Sentence-BERT), "MAX".
+    """
+
+    def call(self, sequence_output, attention_mask):
+        real = ops.cast(attention_mask, "bool")[:, :, None]  # (B, T, 1)
+        return ops.max(ops.where(real, sequence_output, ops.cast(-1e9, sequence_output.dtype)), axis=1)
+
+    def compute_output_shape(self, sequence_output_shape, attention_mask_shape=None):
+        return (sequence_output_shape[0], sequence_output_shape[-1])
