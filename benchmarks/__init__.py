@@ -1,0 +1,1 @@
+"""This project beside its peers, in one run: `python -m benchmarks SUITE`, from the root of a clone."""
