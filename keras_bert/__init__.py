@@ -11,8 +11,11 @@ _HOMES = {
     "__version__": "keras_bert.version",
     "BertClassifier": "keras_bert.tasks",
     "BertConfig": "keras_bert.config",
+    "BertEmbedder": "keras_bert.tasks",
     "BertEncoder": "keras_bert.models",
+    "BertMaskedLM": "keras_bert.tasks",
     "BertPacker": "keras_bert.text",
+    "BertPretrainer": "keras_bert.tasks",
     "BertTokenizer": "keras_bert.text",
     "from_pretrained": "keras_bert.tasks",
 } | {room: f"keras_bert.{room}" for room in _ROOMS}

@@ -10,6 +10,10 @@ ATTENTION_MASK = "attention_mask"  # 1 marks a real token, 0 padding
 POSITION_IDS = "position_ids"  # packed batches: position inside its own sequence
 SEQUENCE_IDS = "sequence_ids"  # packed batches: 1, 2, ... which sequence a token is of; 0 is padding
 
+MASKED_POSITIONS = "masked_positions"  # masked language modelling: which positions of the row are asked about, [batch, max_predictions]
+MASKED_IDS = "masked_ids"  # what stood there
+MASKED_WEIGHTS = "masked_weights"  # 1 for a real question, 0 for padding
+
 DTYPE = "int32"
 UNPACKED = (INPUT_IDS, TOKEN_TYPE_IDS, ATTENTION_MASK)
 PACKED = (*UNPACKED, POSITION_IDS, SEQUENCE_IDS)

@@ -1,6 +1,19 @@
-"""From and to checkpoints on disk."""
+"""From and to checkpoints on disk, of every BERT there is."""
 
-from keras_bert.checkpoints.encoder import load_encoder, save_encoder
-from keras_bert.checkpoints.recognise import recognise
+from keras_bert.checkpoints.checkpoint import Checkpoint, LoadReport
+from keras_bert.checkpoints.networks import load_encoder, load_network, parts_of, save_network, to_hugging_face, to_model_garden
+from keras_bert.checkpoints.recognise import FORMATS, open_checkpoint, recognise
 
-__all__ = ["load_encoder", "recognise", "save_encoder"]
+__all__ = [
+    "FORMATS",
+    "Checkpoint",
+    "LoadReport",
+    "load_encoder",
+    "load_network",
+    "open_checkpoint",
+    "parts_of",
+    "recognise",
+    "save_network",
+    "to_hugging_face",
+    "to_model_garden",
+]

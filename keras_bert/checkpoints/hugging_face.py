@@ -1,4 +1,4 @@
-"""Read a Transformers directory: config.json, model.safetensors, vocab.txt.
+"""From and to a Transformers directory: config.json, model.safetensors (or shards and their index), vocab.txt, tokenizer.json.
 
 Weights are never unpickled: a pickle can run code, so `pytorch_model.bin` is refused.
 """
@@ -6,44 +6,191 @@ Weights are never unpickled: a pickle can run code, so `pytorch_model.bin` is re
 import json
 import os
 import re
-import warnings
 
 import numpy as np
 
-from keras_bert.checkpoints.assign import Row, assign_rows
-from keras_bert.checkpoints.safetensors_file import SafetensorsFile
+from keras_bert.checkpoints import hugging_face_tokenizer
+from keras_bert.checkpoints.checkpoint import Checkpoint
+from keras_bert.checkpoints.rows import TRANSPOSED, Row, dense_rows, norm_rows
+from keras_bert.checkpoints.safetensors_file import SafetensorsFile, ShardedSafetensors, write_safetensors
 from keras_bert.config import BertConfig
+from keras_bert.files import replaced_directory
 
-CONFIG, WEIGHTS, VOCABULARY, TOKENIZER_CONFIG = "config.json", "model.safetensors", "vocab.txt", "tokenizer_config.json"
+FORMAT = "hugging_face"
+CONFIG, WEIGHTS, INDEX = "config.json", "model.safetensors", "model.safetensors.index.json"
 
-CLASSIFIER_ARCHITECTURE = "BertForSequenceClassification"
+# Transformers' classes -> ours, in keras_bert.models.
+NETWORKS = {
+    "BertModel": "BertEncoder",
+    "BertForPreTraining": "Pretrainer",
+    "BertForMaskedLM": "MaskedLM",
+    "BertForSequenceClassification": "SequenceClassifier",
+    "BertForTokenClassification": "TokenClassifier",
+    "BertForQuestionAnswering": "SpanClassifier",
+}
+_ARCHITECTURES = {ours: theirs for theirs, ours in NETWORKS.items()}
 PLACEHOLDER = "LABEL_"
 
+_BIAS = "cls.predictions.bias"
+_DECODER_WEIGHT, _DECODER_BIAS = "cls.predictions.decoder.weight", "cls.predictions.decoder.bias"
 # Heads of Transformers' BERT classes, and a buffer that old files hold: known, so not worth a warning where not asked for.
 _KNOWN_ELSEWHERE = re.compile(r"(cls|pooler|classifier|qa_outputs)\.|embeddings\.position_ids$")
 
 
-def read_config(directory):
-    """Returns: BertConfig of `directory`/config.json; label names and the like stand in its `extra`."""
-    return BertConfig.from_json_file(os.path.join(directory, CONFIG))
+def open_checkpoint(directory):
+    """Open a Transformers directory.
 
-
-def read_label_names(directory, config):
-    """The labels of a text classifier, if that is what a directory holds.
-
-    Args: directory: path. config: BertConfig from read_config.
-    Returns: list[str] by id, or None where there is no text classifier. Where config.json names none, Transformers calls
-        them LABEL_0, LABEL_1, ...; so does this.
-    Raises: ValueError where the ids are not 0, 1, 2, ...
+    Args: directory: path.
+    Returns: Checkpoint.
+    Raises: ValueError naming file and tensor where something cannot be used.
     """
-    if CLASSIFIER_ARCHITECTURE not in (config.extra.get("architectures") or [CLASSIFIER_ARCHITECTURE]):
-        return None  # a tagger's head has the same names, and labels too
+    config = BertConfig.from_json_file(os.path.join(directory, CONFIG))
+    tensors = _open_tensors(directory)
+    architectures = config.extra.get("architectures")
+    network = next((NETWORKS[name] for name in architectures if name in NETWORKS), "BertEncoder") if architectures else None
+    _check_decoder(config, tensors)
+    dropout = config.extra.get("classifier_dropout")
+    return Checkpoint(
+        path=directory,
+        format=FORMAT,
+        config=config,
+        tensors=tensors,
+        # Of the two names under which a file may hold the output bias, the one it has.
+        rows=tuple(
+            rows(config, masked_lm_bias=_DECODER_BIAS if _BIAS not in tensors.shapes and _DECODER_BIAS in tensors.shapes else _BIAS)
+        ),
+        network=network,
+        labels=_label_names(config, tensors, network),
+        tokenizer=hugging_face_tokenizer.find(directory),
+        settings={} if dropout is None else {"dropout": dropout},
+        is_expected=lambda name: bool(_KNOWN_ELSEWHERE.match(name)),
+        is_of_encoder=lambda name: name.startswith(("encoder.", "embeddings.")) and not name.endswith("position_ids"),
+    )
+
+
+def rows(config, *, masked_lm_bias=_BIAS):
+    """The tensors of Transformers' BERT, without the "bert." that stands before the encoder's in a model with a head."""
+    result = [
+        Row("embeddings/word", ("embeddings.word_embeddings.weight",)),
+        Row("embeddings/token_type", ("embeddings.token_type_embeddings.weight",)),
+        *_norm("embeddings/norm", "embeddings.LayerNorm"),
+    ]
+    if config.position_embeddings == "learned":
+        result.append(Row("embeddings/position", ("embeddings.position_embeddings.weight",)))
+    for index in range(config.num_hidden_layers):
+        ours, theirs = f"layer_{index}", f"encoder.layer.{index}"
+        projections = [f"{theirs}.attention.self.{name}" for name in ("query", "key", "value")]
+        result += [
+            Row(f"{ours}/attention/qkv/kernel", tuple(f"{name}.weight" for name in projections), TRANSPOSED),
+            Row(f"{ours}/attention/qkv/bias", tuple(f"{name}.bias" for name in projections)),
+            *_dense(f"{ours}/attention/output", f"{theirs}.attention.output.dense"),
+            *_norm(f"{ours}/attention_norm", f"{theirs}.attention.output.LayerNorm"),
+            *_dense(f"{ours}/intermediate", f"{theirs}.intermediate.dense"),
+            *_dense(f"{ours}/output", f"{theirs}.output.dense"),
+            *_norm(f"{ours}/output_norm", f"{theirs}.output.LayerNorm"),
+        ]
+    return [
+        *result,
+        *_dense("pooler/dense", "pooler.dense"),
+        *_dense("classifier", "classifier"),
+        *_dense("span", "qa_outputs"),
+        *_dense("next_sentence", "cls.seq_relationship"),
+        *_dense("masked_lm/dense", "cls.predictions.transform.dense"),
+        *_norm("masked_lm/norm", "cls.predictions.transform.LayerNorm"),
+        Row("masked_lm/bias", (masked_lm_bias,)),
+    ]
+
+
+def write(directory, network, *, labels=None, tokenizer=None):
+    """Write what Transformers' from_pretrained reads, with the very logits.
+
+    Args:
+        directory: path; what it held before is kept until the new model is whole.
+        network: one of keras_bert.models that Transformers has.
+        labels: label names by id, of a classifier.
+        tokenizer: BertTokenizer, or None: no tokenizer is written.
+    Raises: ValueError where Transformers has no such network or setting, or the directory holds other things.
+    """
+    kind = type(network).__name__
+    if kind not in _ARCHITECTURES:
+        raise ValueError(f"Transformers' BERT has no {kind}; it has {', '.join(_ARCHITECTURES)}")
+    if getattr(network, "pooling", "pooler") != "pooler":
+        raise ValueError(f"pooling={network.pooling!r}: Transformers' BertForSequenceClassification reads the pooler's output")
+    encoder = getattr(network, "encoder", network)
+    prefix = "" if network is encoder else "bert."
+    by_path = {row.path: row for row in rows(encoder.config)}
+    variables = [(weight, by_path[weight.path]) for weight in network.weights]
+    shapes = {}
+    for weight, row in variables:
+        # Names and shapes from zeros that take no memory.
+        for name, array in row.save(np.broadcast_to(np.float32(0), weight.shape)).items():
+            shapes[_their_name(name, prefix)] = array.shape
+    arrays = ((_their_name(name, prefix), array) for weight, row in variables for name, array in row.save(np.asarray(weight.value)).items())
+    with replaced_directory(directory, (CONFIG, WEIGHTS, *hugging_face_tokenizer.FILES)) as building:
+        with open(os.path.join(building, CONFIG), "w", encoding="utf-8") as file:
+            json.dump(_config_values(network, encoder, labels), file, indent=2, sort_keys=True, ensure_ascii=False)
+            file.write("\n")
+        write_safetensors(os.path.join(building, WEIGHTS), shapes, arrays, metadata={"format": "pt"})
+        if tokenizer is not None:
+            hugging_face_tokenizer.write(building, tokenizer, encoder.config.max_position_embeddings)
+
+
+def _their_name(name, prefix):
+    return name if name.startswith(("cls.", "classifier.", "qa_outputs.")) else prefix + name
+
+
+def _config_values(network, encoder, labels):
+    values = encoder.config.to_transformers()
+    for key in ("architectures", "id2label", "label2id", "problem_type", "transformers_version", "dtype", "torch_dtype"):
+        values.pop(key, None)  # of the checkpoint that this one came from
+    values |= {"architectures": [_ARCHITECTURES[type(network).__name__]], "dtype": "float32", "tie_word_embeddings": True}
+    if getattr(network, "dropout", None) is not None:
+        values["classifier_dropout"] = network.dropout
+    count = getattr(network, "num_labels", None)
+    if count is not None:
+        labels = [f"{PLACEHOLDER}{index}" for index in range(count)] if labels is None else list(labels)
+        if len(labels) != count:
+            raise ValueError(f"{len(labels)} labels ({', '.join(labels)}) for a classifier of {count}")
+        values["id2label"] = {str(index): name for index, name in enumerate(labels)}
+        values["label2id"] = {name: index for index, name in enumerate(labels)}
+    return values
+
+
+def _open_tensors(directory):
+    path = os.path.join(directory, WEIGHTS)
+    if os.path.exists(path):
+        tensors = SafetensorsFile(path, rename=_modern_name)
+    else:
+        tensors = ShardedSafetensors(os.path.join(directory, INDEX), rename=_modern_name)
+    return tensors
+
+
+def _check_decoder(config, tensors):
+    """The masked-LM decoder is the word embedding here. A file may hold it again, but not another one."""
+    if _DECODER_WEIGHT not in tensors.shapes:
+        return
+    word = "embeddings.word_embeddings.weight"
+    same = tensors.shapes[_DECODER_WEIGHT] == tensors.shapes.get(word)
+    if not same or not np.array_equal(tensors.read(_DECODER_WEIGHT), tensors.read(word)):
+        raise ValueError(
+            f"{tensors.path}: {_DECODER_WEIGHT} is not the word embedding (tie_word_embeddings="
+            f"{config.extra.get('tie_word_embeddings')}); BERT decodes by its word embedding, so this model cannot be represented"
+        )
+
+
+def _label_names(config, tensors, network):
+    """The labels of a classifier, of texts or of tokens.
+
+    Where config.json names none, Transformers calls them LABEL_0, LABEL_1, ...; so does this.
+    """
+    if network not in (None, "SequenceClassifier", "TokenClassifier"):
+        return None
     id_to_label = config.extra.get("id2label")
     if id_to_label:
         if sorted(id_to_label) != sorted(str(index) for index in range(len(id_to_label))):
             raise ValueError(f"{CONFIG}: id2label has the ids {', '.join(id_to_label)}; expected 0 to {len(id_to_label) - 1}")
         return [id_to_label[str(index)] for index in range(len(id_to_label))]
-    shape = SafetensorsFile(os.path.join(directory, WEIGHTS)).shapes.get("classifier.weight")
+    shape = tensors.shapes.get("classifier.weight")
     return None if shape is None else [f"{PLACEHOLDER}{index}" for index in range(shape[0])]
 
 
@@ -54,129 +201,15 @@ def names_agree(labels, theirs):
     return labels == theirs or all(name == f"{PLACEHOLDER}{index}" for index, name in enumerate(theirs))
 
 
-def read_tokenizer_settings(directory):
-    """What tokenizer_config.json says of a vocabulary.
-
-    Returns: dict of BertTokenizer arguments. Without the file: lower_case=True, as Transformers' BertTokenizer has it.
-        max_word_characters is 100, which Transformers fixes.
-    Raises: ValueError on a setting that BertTokenizer does not have.
-    """
-    path = os.path.join(directory, TOKENIZER_CONFIG)
-    settings = {}
-    if os.path.exists(path):
-        with open(path, encoding="utf-8") as file:
-            settings = json.load(file)
-    lower_case = settings.get("do_lower_case", True)
-    if settings.get("strip_accents") not in (None, lower_case):
-        raise ValueError(
-            f"{path}: strip_accents={settings['strip_accents']} with do_lower_case={lower_case}: accents are stripped exactly "
-            "where text is lower-cased"
-        )
-    if not settings.get("tokenize_chinese_chars", True):
-        raise ValueError(f"{path}: tokenize_chinese_chars=false: Chinese characters are always split")
-    return {"lower_case": lower_case, "max_word_characters": 100}
-
-
-def load_encoder_weights(encoder, directory):
-    """Fill a BertEncoder from `directory`/model.safetensors.
-
-    Args: encoder: BertEncoder of the directory's configuration. directory: path.
-    Returns: LoadReport.
-    Raises: ValueError naming tensors that are missing, misshapen, or of layers that the configuration does not have.
-    Warns: where the pooler is not in the file, or a tensor is of no BERT.
-    """
-    return _load(encoder, _encoder_rows(encoder), directory, optional_parts=("pooler",))
-
-
-def load_sequence_classifier_weights(network, directory, *, head):
-    """Fill a SequenceClassifier.
-
-    Args: network: SequenceClassifier. directory: path. head: take the classifier too, where the file has it.
-    Returns, raises, warns: as load_encoder_weights; warns too where the classifier is new.
-    """
-    head_rows = _dense_rows("classifier", "classifier", part="classifier")
-    rows = _encoder_rows(network.encoder) + (head_rows if head else [])
-    fresh = () if head else tuple(row.path for row in head_rows)
-    return _load(network, rows, directory, optional_parts=("pooler", "classifier"), fresh=fresh)
-
-
-def _load(model, rows, directory, *, optional_parts, fresh=()):
-    path = os.path.join(directory, WEIGHTS)
-    tensors = SafetensorsFile(path, rename=_modern_name)
-    variables = {variable.path: variable for variable in model.weights}
-    report = assign_rows(variables, rows, tensors, source=path, optional_parts=optional_parts, fresh=fresh)
-    foreign = [name for name in report.ignored if not _KNOWN_ELSEWHERE.match(name)]
-    other_size = [name for name in foreign if name.startswith(("encoder.", "embeddings."))]
-    if other_size:
-        raise ValueError(
-            f"{path} is a checkpoint of another size than {CONFIG} says: the model has no place for {', '.join(other_size[:8])}"
-        )
-    if foreign:
-        warnings.warn(f"{path}: ignored {len(foreign)} tensors that no BERT has: {', '.join(foreign[:8])}", stacklevel=4)
-    if report.initialised:
-        warnings.warn(
-            f"{path} has no weights that fit {', '.join(report.initialised)}: newly initialised; train before use",
-            stacklevel=4,
-        )
-    return report
-
-
 def _modern_name(name):
     """Published files may name the whole model "bert." and LayerNorm's parameters gamma and beta."""
     name = name.removeprefix("bert.")
     return re.sub(r"LayerNorm\.gamma$", "LayerNorm.weight", re.sub(r"LayerNorm\.beta$", "LayerNorm.bias", name))
 
 
-def _only(tensors):
-    return tensors[0]
+def _dense(path, name):
+    return dense_rows(path, f"{name}.", kernel="weight", transform=TRANSPOSED)
 
 
-def _transposed(tensors):
-    return tensors[0].T  # PyTorch keeps [out, in]
-
-
-def _joined_transposed(tensors):
-    return np.concatenate([tensor.T for tensor in tensors], axis=1)
-
-
-def _joined(tensors):
-    return np.concatenate(tensors)
-
-
-def _encoder_rows(encoder):
-    rows = [
-        Row("embeddings/word", ("embeddings.word_embeddings.weight",), _only, "encoder"),
-        Row("embeddings/token_type", ("embeddings.token_type_embeddings.weight",), _only, "encoder"),
-        *_norm_rows("embeddings/norm", "embeddings.LayerNorm"),
-    ]
-    if encoder.config.position_embeddings == "learned":
-        rows.append(Row("embeddings/position", ("embeddings.position_embeddings.weight",), _only, "encoder"))
-    for index in range(encoder.config.num_hidden_layers):
-        ours, theirs = f"layer_{index}", f"encoder.layer.{index}"
-        projections = [f"{theirs}.attention.self.{name}" for name in ("query", "key", "value")]
-        rows += [
-            Row(f"{ours}/attention/qkv/kernel", tuple(f"{name}.weight" for name in projections), _joined_transposed, "encoder"),
-            Row(f"{ours}/attention/qkv/bias", tuple(f"{name}.bias" for name in projections), _joined, "encoder"),
-            *_dense_rows(f"{ours}/attention/output", f"{theirs}.attention.output.dense"),
-            *_norm_rows(f"{ours}/attention_norm", f"{theirs}.attention.output.LayerNorm"),
-            *_dense_rows(f"{ours}/intermediate", f"{theirs}.intermediate.dense"),
-            *_dense_rows(f"{ours}/output", f"{theirs}.output.dense"),
-            *_norm_rows(f"{ours}/output_norm", f"{theirs}.output.LayerNorm"),
-        ]
-    if encoder.pooler:
-        rows += _dense_rows("pooler/dense", "pooler.dense", part="pooler")
-    return rows
-
-
-def _dense_rows(ours, theirs, part="encoder"):
-    return [
-        Row(f"{ours}/kernel", (f"{theirs}.weight",), _transposed, part),
-        Row(f"{ours}/bias", (f"{theirs}.bias",), _only, part),
-    ]
-
-
-def _norm_rows(ours, theirs):
-    return [
-        Row(f"{ours}/gamma", (f"{theirs}.weight",), _only, "encoder"),
-        Row(f"{ours}/beta", (f"{theirs}.bias",), _only, "encoder"),
-    ]
+def _norm(path, name):
+    return norm_rows(path, f"{name}.", gamma="weight", beta="bias")

@@ -2,77 +2,111 @@
 
 keras_bert.json     the class, and the arguments that make it again
 model.safetensors   the weights, named by their paths in the model
-vocab.txt           the vocabulary, where the model has a tokenizer
+vocab.txt           the tokenizer's vocabulary (sentencepiece.model: its model), where the model has a tokenizer
 """
 
-import dataclasses
+import functools
 import json
 import os
-import warnings
-from typing import Any
 
-from safetensors.numpy import save_file
+import numpy as np
 
-from keras_bert.checkpoints.assign import Row, assign_rows
-from keras_bert.checkpoints.safetensors_file import SafetensorsFile
+from keras_bert.checkpoints.checkpoint import Checkpoint
+from keras_bert.checkpoints.rows import Row
+from keras_bert.checkpoints.safetensors_file import SafetensorsFile, write_safetensors
+from keras_bert.config import BertConfig
 from keras_bert.files import replaced_directory
-from keras_bert.text.vocabulary import load_vocabulary, save_vocabulary
 
-DESCRIPTION, WEIGHTS, VOCABULARY = "keras_bert.json", "model.safetensors", "vocab.txt"
-FORMAT = 1
-
-
-@dataclasses.dataclass(frozen=True)
-class Description:
-    """What keras_bert.json says. class_name: a public class of keras_bert. settings: its arguments. vocabulary: pieces or None."""
-
-    class_name: str
-    settings: dict[str, Any]
-    vocabulary: list[str] | None
+FORMAT = "keras_bert"
+DESCRIPTION, WEIGHTS = "keras_bert.json", "model.safetensors"
+VERSION = 1
+_TOKENIZER_ASSETS = ("vocab.txt", "sentencepiece.model")
 
 
-def write(directory, description, weights):
-    """Write the three files, aside, then renamed into place: an older model there is kept until the new one is whole.
+def open_checkpoint(directory):
+    """Open a directory that save_pretrained wrote.
 
-    Args: directory: path. description: Description. weights: dict of path -> Keras variable.
-    Raises: ValueError where the directory holds other things than such a model.
+    Args: directory: path.
+    Returns: Checkpoint.
+    Raises: ValueError naming the file that cannot be used.
     """
-    with replaced_directory(directory, (DESCRIPTION, WEIGHTS, VOCABULARY)) as building:
-        with open(os.path.join(building, DESCRIPTION), "w", encoding="utf-8") as file:
-            values = {"format": FORMAT, "class": description.class_name, "settings": description.settings}
-            json.dump(values, file, indent=2, ensure_ascii=False)
-            file.write("\n")
-        if description.vocabulary is not None:
-            save_vocabulary(description.vocabulary, os.path.join(building, VOCABULARY))
-        arrays = {path: variable.numpy() for path, variable in weights.items()}
-        save_file(arrays, os.path.join(building, WEIGHTS), metadata={"format": "keras_bert"})
-
-
-def read_description(directory):
-    """Read keras_bert.json and vocab.txt. Returns: Description. Raises: ValueError naming the file that cannot be used."""
     path = os.path.join(directory, DESCRIPTION)
     with open(path, encoding="utf-8") as file:
         try:
             values = json.load(file)
         except ValueError as error:
             raise ValueError(f"{path} is not JSON: {error}") from error
-    if values.get("format") != FORMAT:
-        raise ValueError(f"{path}: format {values.get('format')!r}; this version of keras_bert reads format {FORMAT}")
-    vocabulary_path = os.path.join(directory, VOCABULARY)
-    vocabulary = load_vocabulary(vocabulary_path) if os.path.exists(vocabulary_path) else None
-    return Description(values["class"], values["settings"], vocabulary)
+    if not isinstance(values, dict) or values.get("format") != VERSION:
+        version = values.get("format") if isinstance(values, dict) else None
+        raise ValueError(f"{path}: format {version!r}; this version of keras_bert reads format {VERSION}")
+    try:
+        class_name, settings = values["class"], dict(values["settings"])
+        encoder = settings.pop("encoder", None) or settings
+        config = BertConfig.from_dict(encoder["config"])
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"{path}: no {error.args[0]}; it is not what save_pretrained wrote") from error
+    tensors = SafetensorsFile(os.path.join(directory, WEIGHTS))
+    labels, description = settings.pop("labels", None), settings.pop("tokenizer", None)
+    for name in ("config", "pooler"):
+        settings.pop(name, None)
+    asset = next((name for name in _TOKENIZER_ASSETS if os.path.exists(os.path.join(directory, name))), None)
+    return Checkpoint(
+        path=directory,
+        format=FORMAT,
+        config=config,
+        tensors=tensors,
+        rows=tuple(Row(name, (name,)) for name in tensors.shapes),
+        network=values.get("network") or {"BertClassifier": "SequenceClassifier"}.get(class_name, class_name),  # older files do not say
+        task=class_name,
+        labels=labels,
+        tokenizer=None if asset is None else functools.partial(_make_tokenizer, directory, description or {}),
+        settings=settings,
+        is_expected=lambda name: not name.startswith(("embeddings/", "layer_")),
+        is_of_encoder=lambda name: name.startswith(("embeddings/", "layer_")),
+    )
 
 
-def load_weights(directory, weights, *, fresh=()):
-    """Fill variables from model.safetensors.
+def write(directory, network, *, task=None, settings=None, labels=None, tokenizer=None):
+    """Write the files, aside, then renamed into place: an older model there is kept until the new one is whole.
 
-    Args: directory: path. weights: dict of path -> Keras variable. fresh: paths that keep their new values.
-    Returns: LoadReport. Raises: ValueError naming tensors that are missing or misshapen. Warns: naming `fresh`.
+    Args:
+        directory: path.
+        network: one of keras_bert.models.
+        task: name of the class in keras_bert.tasks that it was saved from; None: the network alone.
+        settings: dict of the task's or network's arguments, but the encoder, the labels and the tokenizer.
+        labels: label names by id, of a classifier.
+        tokenizer: Tokenizer, or None.
+    Raises: ValueError where the directory holds other things than such a model.
     """
-    path = os.path.join(directory, WEIGHTS)
-    rows = [Row(name, (name,), lambda tensors: tensors[0], "weights") for name in weights if name not in fresh]
-    if fresh:
-        warnings.warn(
-            f"{path}: {', '.join(fresh)} newly initialised: asked for other labels or pooling than the checkpoint's", stacklevel=4
+    encoder = getattr(network, "encoder", network)
+    name = type(network).__name__
+    values = {
+        "format": VERSION,
+        "class": task or name,
+        "network": name,
+        "settings": {"encoder": {"config": encoder.config.to_dict(), "pooler": encoder.pooler}} | (settings or {}),
+    }
+    if labels is not None:
+        values["settings"]["labels"] = list(labels)
+    weights = {weight.path: weight for weight in network.weights}
+    with replaced_directory(directory, (DESCRIPTION, WEIGHTS, *_TOKENIZER_ASSETS)) as building:
+        if tokenizer is not None:
+            from keras_bert.text.serialization import tokenizer_to_dict
+
+            values["settings"]["tokenizer"] = tokenizer_to_dict(tokenizer)
+            tokenizer.save_asset(os.path.join(building, tokenizer.ASSET))
+        with open(os.path.join(building, DESCRIPTION), "w", encoding="utf-8") as file:
+            json.dump(values, file, indent=2, ensure_ascii=False)
+            file.write("\n")
+        write_safetensors(
+            os.path.join(building, WEIGHTS),
+            {path: tuple(weight.shape) for path, weight in weights.items()},
+            ((path, np.asarray(weight.value)) for path, weight in weights.items()),
+            metadata={"format": "keras_bert"},
         )
-    return assign_rows(weights, rows, SafetensorsFile(path), source=path, fresh=fresh)
+
+
+def _make_tokenizer(directory, description):
+    from keras_bert.text.serialization import tokenizer_from_directory  # here, so that an encoder alone needs no TensorFlow
+
+    return tokenizer_from_directory(directory, description)

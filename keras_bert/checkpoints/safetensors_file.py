@@ -1,37 +1,125 @@
-"""Read a safetensors file: names, shapes and single tensors, checked."""
+"""Read and write safetensors files: checked, and a tensor at a time, so that no second copy of a model stands in memory."""
 
+import json
 import os
+import struct
 
+import ml_dtypes
+import numpy as np
 from safetensors import SafetensorError, safe_open
 
-READABLE_DTYPES = ("F32", "F16", "BF16", "F64")
+_NUMPY_DTYPES = {"F32": np.float32, "F16": np.float16, "BF16": ml_dtypes.bfloat16, "F64": np.float64}
+_NAMES_OF_DTYPES = {np.dtype(dtype): name for name, dtype in _NUMPY_DTYPES.items()}
 
 
 class SafetensorsFile:
-    """A safetensors file, opened lazily: no tensor is read before it is asked for.
+    """A safetensors file; no tensor is read before it is asked for.
 
     Args: path: the file. rename: name in the file -> name to know it by.
-    Attributes: shapes: dict of name -> tuple.
+    Attributes: path. shapes: dict of name -> tuple.
     Raises: ValueError naming the file, and the tensor, where the file is cut off, its header lies, or a dtype is not of weights.
     """
 
     def __init__(self, path, rename=lambda name: name):
         self.path = os.fspath(path)
         try:
-            self._file = safe_open(self.path, framework="numpy")
+            # The library checks that the tensors fill the file without gap or overlap. What is read is read below: a mapped
+            # file would count as memory twice, as its pages and as the copies.
+            with safe_open(self.path, framework="numpy"):
+                pass
         except SafetensorError as error:
             raise ValueError(f"{self.path} is not a whole safetensors file: {error}") from error
-        self._names, self.shapes = {}, {}
-        for name in self._file.keys():  # noqa: SIM118 - safe_open is no mapping
+        with open(self.path, "rb") as file:
+            (header_bytes,) = struct.unpack("<Q", file.read(8))
+            header = json.loads(file.read(header_bytes))
+        header.pop("__metadata__", None)
+        self._tensors, self.shapes = {}, {}
+        for name, entry in header.items():
             known_by = rename(name)
-            if known_by in self._names:
-                raise ValueError(f"{self.path}: {name} and {self._names[known_by]} are the same tensor {known_by} under two names")
-            part = self._file.get_slice(name)
-            if part.get_dtype() not in READABLE_DTYPES and not known_by.endswith("position_ids"):
-                raise ValueError(f"{self.path}: {name} has dtype {part.get_dtype()}; weights are {', '.join(READABLE_DTYPES)}")
-            self._names[known_by] = name
-            self.shapes[known_by] = tuple(part.get_shape())
+            if known_by in self._tensors:
+                raise ValueError(f"{self.path}: {name} and {self._tensors[known_by][0]} are the same tensor {known_by} under two names")
+            if entry["dtype"] not in _NUMPY_DTYPES and not known_by.endswith("position_ids"):
+                raise ValueError(f"{self.path}: {name} has dtype {entry['dtype']}; weights are {', '.join(_NUMPY_DTYPES)}")
+            self._tensors[known_by] = (name, entry["dtype"], 8 + header_bytes + entry["data_offsets"][0])
+            self.shapes[known_by] = tuple(entry["shape"])
 
     def read(self, name):
         """Returns: NumPy array of tensor `name`."""
-        return self._file.get_tensor(self._names[name])
+        _, dtype, offset = self._tensors[name]
+        dtype, shape = np.dtype(_NUMPY_DTYPES[dtype]), self.shapes[name]
+        array = np.fromfile(
+            self.path, dtype=dtype.newbyteorder("<") if dtype.kind == "f" else dtype, count=int(np.prod(shape)), offset=offset
+        )
+        return array.reshape(shape)
+
+
+class ShardedSafetensors:
+    """Several safetensors files under one index, as Transformers writes large models.
+
+    Args: path: model.safetensors.index.json. rename: as SafetensorsFile.
+    Attributes: as SafetensorsFile.
+    Raises: ValueError naming the file where the index is none, names a file outside its directory, or a tensor that is not there.
+    """
+
+    def __init__(self, path, rename=lambda name: name):
+        self.path = os.fspath(path)
+        directory = os.path.dirname(self.path)
+        with open(self.path, encoding="utf-8") as file:
+            try:
+                weight_map = json.load(file)["weight_map"]
+                files = sorted(set(weight_map.values()))
+            except (ValueError, KeyError, TypeError, AttributeError) as error:
+                raise ValueError(f"{self.path} is not an index of safetensors files: no JSON object with a weight_map") from error
+        for name in files:
+            if not isinstance(name, str) or name != os.path.basename(name) or name in ("", ".", ".."):
+                raise ValueError(f"{self.path} names {name!r}, a path that leaves its directory; a shard lies beside the index")
+            if not os.path.exists(os.path.join(directory, name)):
+                raise ValueError(
+                    f"{self.path} names {name}, which is not there; the directory holds {', '.join(sorted(os.listdir(directory)))}"
+                )
+        shards = {name: SafetensorsFile(os.path.join(directory, name), rename) for name in files}
+        self._homes, self.shapes = {}, {}
+        for name, home in weight_map.items():
+            known_by = rename(name)
+            if known_by not in shards[home].shapes:
+                raise ValueError(f"{self.path} says that {name} is in {home}, but it is not")
+            if known_by in self._homes:
+                raise ValueError(f"{self.path}: {name} is the tensor {known_by}, which the index names under another name too")
+            self._homes[known_by] = shards[home]
+            self.shapes[known_by] = shards[home].shapes[known_by]
+
+    def read(self, name):
+        """Returns: NumPy array of tensor `name`."""
+        return self._homes[name].read(name)
+
+
+def write_safetensors(path, shapes, arrays, *, metadata=None, dtype="float32"):
+    """Write a safetensors file, a tensor at a time: the library's own writer wants all of them in memory at once.
+
+    Args:
+        path: the file.
+        shapes: dict of name -> tuple, in the order of writing.
+        arrays: iterable of (name, NumPy array) in that order.
+        metadata: dict of str -> str for the header.
+        dtype: of all tensors.
+    Raises: ValueError where an array is not what `shapes` says.
+    """
+    dtype = np.dtype(dtype)
+    header, end = {}, 0
+    if metadata:
+        header["__metadata__"] = metadata
+    for name, shape in shapes.items():
+        start, end = end, end + int(np.prod(shape)) * dtype.itemsize
+        header[name] = {"dtype": _NAMES_OF_DTYPES[dtype], "shape": list(shape), "data_offsets": [start, end]}
+    encoded = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode("utf-8")
+    encoded += b" " * (-len(encoded) % 8)  # the data starts at a multiple of 8 bytes
+    written = []
+    with open(path, "wb") as file:
+        file.write(struct.pack("<Q", len(encoded)) + encoded)
+        for name, array in arrays:
+            if tuple(array.shape) != tuple(shapes[name]):
+                raise ValueError(f"{name} has shape {list(array.shape)}; {list(shapes[name])} was announced")
+            written.append(name)
+            file.write(np.ascontiguousarray(array, dtype=dtype).data)
+    if written != list(shapes):
+        raise ValueError(f"{path}: tensors {written} were written where {list(shapes)} were announced")

@@ -1,6 +1,11 @@
 """Networks: an encoder, and the encoder with each head. Keras only; text and files live elsewhere."""
 
 from keras_bert.models.encoder import BertEncoder
+from keras_bert.models.masked_lm import MaskedLM
+from keras_bert.models.pretrainer import Pretrainer
 from keras_bert.models.sequence_classifier import SequenceClassifier
+from keras_bert.models.span_classifier import SpanClassifier
+from keras_bert.models.text_embedder import TextEmbedder
+from keras_bert.models.token_classifier import TokenClassifier
 
-__all__ = ["BertEncoder", "SequenceClassifier"]
+__all__ = ["BertEncoder", "MaskedLM", "Pretrainer", "SequenceClassifier", "SpanClassifier", "TextEmbedder", "TokenClassifier"]

@@ -5,12 +5,13 @@ import keras
 from keras_bert import features
 from keras_bert.layers import MeanPooling
 from keras_bert.layers.initializers import bert_initializer
+from keras_bert.models.network import EncoderWithHead, check_num_labels
 
 POOLINGS = ("pooler", "mean")
 
 
 @keras.saving.register_keras_serializable(package="keras_bert")
-class SequenceClassifier(keras.Model):
+class SequenceClassifier(EncoderWithHead):
     """A score a label for a text, or a pair of texts.
 
     Args:
@@ -28,8 +29,7 @@ class SequenceClassifier(keras.Model):
             raise ValueError(f"pooling={pooling!r} is not one of {', '.join(POOLINGS)}")
         if pooling == "pooler" and not encoder.pooler:
             raise ValueError("pooling='pooler' needs an encoder with a pooler; this one has pooler=False")
-        if isinstance(num_labels, bool) or int(num_labels) != num_labels or num_labels < 2:
-            raise ValueError(f"num_labels={num_labels!r}: a classifier chooses between 2 labels at least")
+        num_labels = check_num_labels(num_labels)
         dropout = encoder.config.hidden_dropout_prob if dropout is None else dropout
         policy = encoder.dtype_policy_name
         outputs = encoder(encoder.input)
@@ -45,23 +45,10 @@ class SequenceClassifier(keras.Model):
             dtype="float32",  # the loss and the served probabilities want all digits
             name="classifier",
         )(pooled)
-        super().__init__(inputs=encoder.input, outputs=logits, **kwargs)
-        self.encoder = encoder
-        self.num_labels = int(num_labels)
+        super().__init__(encoder, encoder.input, logits, **kwargs)
+        self.num_labels = num_labels
         self.pooling = pooling
         self.dropout = dropout
 
-    def get_config(self):
-        return {
-            "encoder": keras.saving.serialize_keras_object(self.encoder),
-            "num_labels": self.num_labels,
-            "pooling": self.pooling,
-            "dropout": self.dropout,
-            "name": self.name,
-            "trainable": self.trainable,
-        }
-
-    @classmethod
-    def from_config(cls, config, custom_objects=None):
-        encoder = keras.saving.deserialize_keras_object(config["encoder"], custom_objects=custom_objects)
-        return cls(**{**config, "encoder": encoder})
+    def settings(self):
+        return {"num_labels": self.num_labels, "pooling": self.pooling, "dropout": self.dropout}

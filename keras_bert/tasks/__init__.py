@@ -1,6 +1,9 @@
 """What users hold: text, model, checkpoints and training behind fit and predict on raw input."""
 
 from keras_bert.tasks.classifier import BertClassifier
-from keras_bert.tasks.pretrained import from_pretrained
+from keras_bert.tasks.embedder import BertEmbedder
+from keras_bert.tasks.masked_lm import BertMaskedLM
+from keras_bert.tasks.pretrained import class_of, from_pretrained
+from keras_bert.tasks.pretrainer import BertPretrainer
 
-__all__ = ["BertClassifier", "from_pretrained"]
+__all__ = ["BertClassifier", "BertEmbedder", "BertMaskedLM", "BertPretrainer", "class_of", "from_pretrained"]

@@ -1,19 +1,11 @@
 """BertClassifier: one label for a text, or for a pair of texts."""
 
-import os
-
 import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_bert.checkpoints import hugging_face, native
-from keras_bert.checkpoints.recognise import NATIVE, recognise
-from keras_bert.config import BertConfig
-from keras_bert.models import BertEncoder, SequenceClassifier
-from keras_bert.tasks.task import Task
-from keras_bert.text import BertTokenizer
-
-MAX_LENGTH = 128  # as google-research's run_classifier.py
+from keras_bert.models import SequenceClassifier
+from keras_bert.tasks.task import Task, check_labels
 
 
 @keras.saving.register_keras_serializable(package="keras_bert")
@@ -36,6 +28,7 @@ class BertClassifier(Task):
         max_length: most tokens of a text or pair; None takes 128, or max_position_embeddings where that is less.
         pad_to_multiple_of: None pads to max_length always (TPU, XLA); a number to the batch's longest, rounded up to a multiple.
         text_pair: whether inputs are pairs; None lets the first raw data decide.
+        network: SequenceClassifier that is there already, of this encoder; None makes one, by pooling and dropout.
     """
 
     def __init__(
@@ -49,83 +42,39 @@ class BertClassifier(Task):
         max_length=None,
         pad_to_multiple_of=4,
         text_pair=None,
+        network=None,
         **kwargs,
     ):
-        labels = _check_labels(labels)
-        network = SequenceClassifier(encoder, len(labels), pooling=pooling, dropout=dropout, name="network")
+        labels = check_labels(labels)
+        if network is None:
+            network = SequenceClassifier(encoder, len(labels), pooling=pooling, dropout=dropout)
         super().__init__(
             network,
             tokenizer,
-            max_length=min(MAX_LENGTH, encoder.config.max_position_embeddings) if max_length is None else max_length,
+            max_length=max_length,
             pad_to_multiple_of=pad_to_multiple_of,
             text_pair=text_pair,
             **kwargs,
         )
         self.labels = labels
 
+    NETWORK = SequenceClassifier
+    NETWORK_OPTIONS = ("labels", "pooling", "dropout")
+
     @classmethod
-    def from_pretrained(cls, directory, labels=None, *, dtype=None, **options):
+    def from_pretrained(cls, path, labels=None, **options):
         """Load a checkpoint.
 
         Args:
-            directory: path of a Transformers directory (config.json, model.safetensors, vocab.txt) or a keras_bert one.
+            path: a directory of any format in checkpoints.FORMATS, or hf://owner/name[@revision].
             labels: list of label names; None takes the checkpoint's. Where they differ from the checkpoint's, its
                 classifier is not taken, nor where `pooling` is not what it was trained on; placeholders (LABEL_0, LABEL_1,
                 ...) differ from no names.
-            dtype: Keras dtype policy of the encoder; None takes the global one.
-            options: those of BertClassifier: pooling, dropout, max_length, ... None or absent: the checkpoint's, where it says.
-        Returns: BertClassifier.
-        Raises: ValueError, FileNotFoundError naming what does not fit.
-        Warns: where weights are newly initialised, naming them.
+            options: dtype, format, strict, tokenizer: see Task.from_pretrained; and those of BertClassifier: pooling, dropout,
+                max_length, ... None or absent: the checkpoint's, where it says.
+        Returns, raises, warns: as Task.from_pretrained.
         """
-        directory = os.fspath(directory)
-        if recognise(directory) == NATIVE:
-            return cls._from_native(directory, labels, dtype, options)
-        config = hugging_face.read_config(directory)
-        theirs = hugging_face.read_label_names(directory, config)
-        if labels is None and theirs is None:
-            raise ValueError(f"{directory} names no labels; give labels=[...]")
-        labels = theirs if labels is None else _check_labels(labels)
-        vocabulary = os.path.join(directory, hugging_face.VOCABULARY)
-        tokenizer = None
-        if os.path.exists(vocabulary):
-            tokenizer = BertTokenizer(vocabulary, **hugging_face.read_tokenizer_settings(directory))
-        pooling = options.pop("pooling", None) or "pooler"
-        encoder = BertEncoder(config, pooler=pooling == "pooler", dtype=dtype)
-        model = cls(encoder, labels, tokenizer, pooling=pooling, **options)
-        hugging_face.load_sequence_classifier_weights(
-            model.network, directory, head=pooling == "pooler" and hugging_face.names_agree(labels, theirs)
-        )
-        return model
-
-    @classmethod
-    def _from_native(cls, directory, labels, dtype, options):
-        description = native.read_description(directory)
-        settings = dict(description.settings)
-        if description.class_name != cls.__name__:
-            raise ValueError(
-                f"{directory} holds a {description.class_name}; load it by keras_bert.from_pretrained, or its encoder by "
-                "keras_bert.from_pretrained(path, cls=keras_bert.BertEncoder)"
-            )
-        encoder_settings = settings.pop("encoder")
-        tokenizer_settings = settings.pop("tokenizer")
-        their_labels, their_pooling = settings.pop("labels"), settings["pooling"]
-        # None is a value of its own to pad_to_multiple_of and text_pair; to the others it means the checkpoint's.
-        options = {name: value for name, value in options.items() if value is not None or name not in ("pooling", "dropout", "max_length")}
-        settings.update(options)
-        labels = their_labels if labels is None else _check_labels(labels)
-        pooler = settings["pooling"] == "pooler"
-        encoder = BertEncoder(BertConfig.from_dict(encoder_settings["config"]), pooler=pooler, dtype=dtype)
-        tokenizer = None if description.vocabulary is None else BertTokenizer(description.vocabulary, **tokenizer_settings)
-        model = cls(encoder, labels, tokenizer, **settings)
-        weights = {weight.path: weight for weight in model.network.weights}
-        fresh = []
-        if labels != their_labels or settings["pooling"] != their_pooling:  # a head fits what it was trained on only
-            fresh += [path for path in weights if path.startswith("classifier/")]
-        if pooler and not encoder_settings["pooler"]:
-            fresh += [path for path in weights if path.startswith("pooler/")]
-        native.load_weights(directory, weights, fresh=tuple(fresh))
-        return model
+        return super().from_pretrained(path, labels=labels, **options)
 
     def default_loss(self):
         return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
@@ -188,41 +137,3 @@ class BertClassifier(Task):
             with tf.control_dependencies([check for check in (low, high) if check is not None]):
                 return tf.cast(labels, tf.int32)
         return labels
-
-    def settings(self):
-        network = {"labels": self.labels, "pooling": self.network.pooling, "dropout": self.network.dropout}
-        return super().settings() | network
-
-    def get_config(self):
-        return {
-            "encoder": keras.saving.serialize_keras_object(self.encoder),
-            "labels": self.labels,
-            "tokenizer": None if self.tokenizer is None else self.tokenizer.get_config(),
-            "pooling": self.network.pooling,
-            "dropout": self.network.dropout,
-            "max_length": self.max_length,
-            "pad_to_multiple_of": self.pad_to_multiple_of,
-            "text_pair": self.text_pair,
-            "name": self.name,
-            "trainable": self.trainable,
-        }
-
-    @classmethod
-    def from_config(cls, config, custom_objects=None):
-        config = dict(config)
-        config["encoder"] = keras.saving.deserialize_keras_object(config["encoder"], custom_objects=custom_objects)
-        if config["tokenizer"] is not None:
-            config["tokenizer"] = BertTokenizer(**config["tokenizer"])
-        return cls(**config)
-
-
-def _check_labels(labels):
-    if isinstance(labels, (str, bytes)) or not all(isinstance(label, str) for label in labels):
-        raise ValueError(f"labels={labels!r} is not a list of label names (str)")
-    labels = list(labels)
-    if len(labels) < 2:
-        raise ValueError(f"labels={labels!r}: a classifier chooses between 2 labels at least")
-    double = [label for index, label in enumerate(labels) if label in labels[:index]]
-    if double:
-        raise ValueError(f"labels={labels!r} has {double[0]!r} twice")
-    return labels

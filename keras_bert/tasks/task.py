@@ -7,13 +7,17 @@ import tensorflow as tf
 
 from keras_bert import features
 from keras_bert.checkpoints import native
+from keras_bert.checkpoints.checkpoint import load_weights
+from keras_bert.checkpoints.networks import as_checkpoint, build_network, check_vocabulary_size
 from keras_bert.data import batch_by_length
 from keras_bert.tasks import inputs
 from keras_bert.text import BertPacker
+from keras_bert.text.serialization import tokenizer_from_config, tokenizer_to_config
 from keras_bert.training import create_optimizer
 
 AUTO = "auto"
 LEARNING_RATE = 5e-5  # the largest that Devlin et al. 2018 (appendix A.3) tried
+MAX_LENGTH = 128  # as google-research's run_classifier.py
 BATCH_SIZE = 32  # ibid., and Keras's default
 
 
@@ -22,24 +26,22 @@ class Task(keras.Model):
 
     Args:
         network: built keras.Model from the contract to outputs.
-        tokenizer: BertTokenizer, or None: only the contract is taken then.
-        max_length: most tokens of a text (or pair), special ones included.
+        tokenizer: Tokenizer, or None: only the contract is taken then.
+        max_length: most tokens of a text (or pair), special ones included; None takes 128, or max_position_embeddings where that
+            is less.
         pad_to_multiple_of: None pads to max_length always (TPU, XLA); a number to the batch's longest, rounded up to a multiple.
         text_pair: whether inputs are pairs; None lets the first raw data decide.
     """
 
-    def __init__(self, network, tokenizer, *, max_length, pad_to_multiple_of, text_pair, **kwargs):
+    def __init__(self, network, tokenizer, *, max_length=None, pad_to_multiple_of=4, text_pair=None, **kwargs):
         # The encoder's policy is the model's: by it Keras decides whether the loss must be scaled (float16).
         super().__init__(dtype=network.encoder.dtype_policy_name, **kwargs)
         limit = network.encoder.config.max_position_embeddings
+        max_length = min(MAX_LENGTH, limit) if max_length is None else max_length
         if max_length > limit:
             raise ValueError(f"max_length={max_length} is over max_position_embeddings={limit} of the encoder")
-        vocab_size = network.encoder.config.vocab_size
-        if tokenizer is not None and tokenizer.vocabulary_size != vocab_size:
-            raise ValueError(
-                f"the vocabulary has {tokenizer.vocabulary_size} pieces but the word embedding vocab_size={vocab_size} rows; "
-                "they come from different checkpoints, or rows were added to one of them"
-            )
+        if tokenizer is not None:
+            check_vocabulary_size(tokenizer, network.encoder.config)
         self.network = network
         self.tokenizer = tokenizer
         self.max_length = max_length
@@ -282,27 +284,96 @@ class Task(keras.Model):
 
     # To disk and back.
 
+    NETWORK = None  # of a subclass: the class of its network, one of keras_bert.models
+
+    NETWORK_OPTIONS = ()  # of a subclass: the arguments that its network takes too
+
+    @classmethod
+    def from_pretrained(cls, path, *, dtype=None, format=None, strict=False, tokenizer=None, **options):
+        """Load a checkpoint.
+
+        Args:
+            path: a directory of any format in checkpoints.FORMATS, or hf://owner/name[@revision].
+            dtype: Keras dtype policy of the encoder; None takes the global one.
+            format: one of checkpoints.FORMATS; None tells it by the files.
+            strict: raise where weights are left over (an optimizer's apart) or newly initialised.
+            tokenizer: Tokenizer to use in place of the checkpoint's.
+            options: arguments of the class; absent: the checkpoint's, where it is of the same task, else the defaults.
+        Returns: the task; its `load_report` says what was taken, what is new and what was ignored.
+        Raises: ValueError, FileNotFoundError naming what does not fit.
+        Warns: where weights are newly initialised, naming them.
+        """
+        checkpoint = as_checkpoint(path, format)
+        settings = cls._settings_from(checkpoint, options)
+        network_options = {name: settings.pop(name) for name in cls.NETWORK_OPTIONS if name in settings}
+        if network_options.get("labels") is not None:
+            network_options["labels"] = check_labels(network_options["labels"])
+        network, fresh = build_network(checkpoint, cls.NETWORK, dtype=dtype, **network_options)
+        tokenizer = checkpoint.make_tokenizer() if tokenizer is None else tokenizer
+        if "labels" in cls.NETWORK_OPTIONS:
+            settings["labels"] = network_options.get("labels") or checkpoint.labels
+        model = cls(network.encoder, tokenizer=tokenizer, network=network, **settings)
+        model.load_report = load_weights(network, checkpoint, fresh=fresh, strict=strict)
+        return model
+
+    @classmethod
+    def _settings_from(cls, checkpoint, options):
+        """What the checkpoint says of the same task, under what the user says."""
+        settings = dict(checkpoint.settings) if checkpoint.task == cls.__name__ else {}
+        if checkpoint.network == cls.NETWORK.__name__ and "dropout" in cls.NETWORK_OPTIONS:
+            settings.setdefault("dropout", checkpoint.settings.get("dropout"))
+        # None is a value of its own to these two; to the others it means the checkpoint's.
+        own_none = ("pad_to_multiple_of", "text_pair")
+        settings |= {name: value for name, value in options.items() if value is not None or name in own_none}
+        return {name: value for name, value in settings.items() if value is not None or name in own_none}
+
     def settings(self):
-        """What keras_bert.json says of this model but the vocabulary. Returns: dict for JSON."""
-        tokenizer = None
-        if self.tokenizer is not None:
-            tokenizer = {name: value for name, value in self.tokenizer.get_config().items() if name != "vocabulary"}
-        return {
-            "encoder": {"config": self.encoder.config.to_dict(), "pooler": self.encoder.pooler},
-            "tokenizer": tokenizer,
-            "max_length": self.max_length,
-            "pad_to_multiple_of": self.pad_to_multiple_of,
-            "text_pair": self.text_pair,
-        }
+        """What keras_bert.json says of this model, but encoder, labels and tokenizer. Returns: dict for JSON."""
+        own = {"max_length": self.max_length, "pad_to_multiple_of": self.pad_to_multiple_of, "text_pair": self.text_pair}
+        network = self.network.settings()
+        return {name: network[name] for name in self.NETWORK_OPTIONS if name in network} | own
 
     def save_pretrained(self, directory):
-        """Write keras_bert.json, model.safetensors and vocab.txt.
+        """Write keras_bert.json, model.safetensors and the tokenizer's file.
 
         Args: directory: path; what it held before is kept until the new model is whole.
         """
-        vocabulary = None if self.tokenizer is None else self.tokenizer.vocabulary
-        description = native.Description(type(self).__name__, self.settings(), vocabulary)
-        native.write(directory, description, {weight.path: weight for weight in self.network.weights})
+        native.write(
+            directory,
+            self.network,
+            task=type(self).__name__,
+            settings=self.settings(),
+            labels=getattr(self, "labels", None),
+            tokenizer=self.tokenizer,
+        )
+
+    def get_config(self):
+        config = {"encoder": keras.saving.serialize_keras_object(self.encoder)}
+        if "labels" in self.NETWORK_OPTIONS:
+            config["labels"] = self.labels
+        tokenizer = None if self.tokenizer is None else tokenizer_to_config(self.tokenizer)
+        return config | {"tokenizer": tokenizer} | self.settings() | {"name": self.name, "trainable": self.trainable}
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        config = dict(config)
+        config["encoder"] = keras.saving.deserialize_keras_object(config["encoder"], custom_objects=custom_objects)
+        if config["tokenizer"] is not None:
+            config["tokenizer"] = tokenizer_from_config(config["tokenizer"])
+        return cls(**config)
+
+
+def check_labels(labels):
+    """Returns: list of label names. Raises: ValueError unless two or more different str."""
+    if isinstance(labels, (str, bytes)) or not all(isinstance(label, str) for label in labels):
+        raise ValueError(f"labels={labels!r} is not a list of label names (str)")
+    labels = list(labels)
+    if len(labels) < 2:
+        raise ValueError(f"labels={labels!r}: a classifier chooses between 2 labels at least")
+    double = [label for index, label in enumerate(labels) if label in labels[:index]]
+    if double:
+        raise ValueError(f"labels={labels!r} has {double[0]!r} twice")
+    return labels
 
 
 def _holds_batches_of_the_contract(dataset):

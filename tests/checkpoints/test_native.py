@@ -8,7 +8,7 @@ import pytest
 
 import keras_bert
 from keras_bert import BertClassifier, BertEncoder
-from keras_bert.checkpoints import save_encoder
+from keras_bert.checkpoints import save_network
 from keras_bert.files import replaced_directory
 
 TEXTS = ["good film", "bad", "", "it was great, no?"]
@@ -47,7 +47,7 @@ def test_the_bare_encoder_of_a_classifier(tmp_path, tiny_classifier):
 
 def test_encoder_round_trips(tmp_path, tiny_config):
     encoder = BertEncoder(tiny_config, pooler=False)
-    save_encoder(encoder, tmp_path / "encoder")
+    save_network(encoder, tmp_path / "encoder")
     again = keras_bert.from_pretrained(tmp_path / "encoder")
     assert isinstance(again, BertEncoder) and again.config == tiny_config
     for got, expected in zip(again.get_weights(), encoder.get_weights(), strict=True):
@@ -56,7 +56,7 @@ def test_encoder_round_trips(tmp_path, tiny_config):
 
 def test_new_labels_say_that_the_head_is_new(tmp_path, tiny_classifier):
     tiny_classifier.save_pretrained(tmp_path / "model")
-    with pytest.warns(UserWarning, match="classifier/kernel, classifier/bias newly initialised"):
+    with pytest.warns(UserWarning, match="classifier/kernel, classifier/bias: newly initialised"):
         again = BertClassifier.from_pretrained(tmp_path / "model", labels=["a", "b"])
     np.testing.assert_array_equal(again.encoder.get_weights()[0], tiny_classifier.encoder.get_weights()[0])
 
@@ -80,10 +80,10 @@ def test_a_directory_with_other_things_is_not_replaced(tmp_path, tiny_classifier
 
 def test_another_pooling_takes_a_new_head(tmp_path, tiny_classifier):
     tiny_classifier.save_pretrained(tmp_path / "pooler")
-    with pytest.warns(UserWarning, match="classifier/kernel, classifier/bias newly initialised"):
+    with pytest.warns(UserWarning, match="classifier/kernel, classifier/bias: newly initialised"):
         mean = BertClassifier.from_pretrained(tmp_path / "pooler", pooling="mean")
     mean.save_pretrained(tmp_path / "mean")
-    with pytest.warns(UserWarning, match="pooler/dense/kernel, pooler/dense/bias newly initialised"):
+    with pytest.warns(UserWarning, match="pooler/dense/kernel, pooler/dense/bias, classifier/kernel, classifier/bias: newly initialised"):
         BertClassifier.from_pretrained(tmp_path / "mean", pooling="pooler")
 
 
@@ -101,7 +101,7 @@ def test_a_failed_save_leaves_the_old_model(tmp_path, tiny_classifier, monkeypat
     def full_disk(*arguments, **options):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(native, "save_file", full_disk)
+    monkeypatch.setattr(native, "write_safetensors", full_disk)
     with pytest.raises(OSError, match="No space left"):
         tiny_classifier.save_pretrained(tmp_path / "model")
     assert (tmp_path / "model" / "model.safetensors").read_bytes() == before
@@ -130,10 +130,15 @@ def test_a_broken_description_is_named(tmp_path, tiny_classifier):
         keras_bert.from_pretrained(tmp_path / "model")
 
 
-def test_an_encoder_directory_is_no_classifier(tmp_path, tiny_config):
-    save_encoder(BertEncoder(tiny_config), tmp_path / "encoder")
-    with pytest.raises(ValueError, match="holds a BertEncoder"):
-        BertClassifier.from_pretrained(tmp_path / "encoder", labels=["a", "b"])
+def test_an_encoder_directory_is_where_a_classifier_starts(tmp_path, tiny_config):
+    encoder = BertEncoder(tiny_config)
+    save_network(encoder, tmp_path / "encoder")
+    with pytest.raises(ValueError, match="names no labels"):
+        BertClassifier.from_pretrained(tmp_path / "encoder")
+    with pytest.warns(UserWarning, match="classifier/kernel, classifier/bias: newly initialised"):
+        model = BertClassifier.from_pretrained(tmp_path / "encoder", labels=["a", "b"])
+    for got, expected in zip(model.encoder.get_weights(), encoder.get_weights(), strict=True):
+        np.testing.assert_array_equal(got, expected)
 
 
 def test_replaced_directory_keeps_permissions_of_a_plain_directory(tmp_path):

@@ -1,0 +1,54 @@
+"""BertMaskedLM: what stood at the masked positions."""
+
+import keras
+
+from keras_bert import features
+from keras_bert.models import MaskedLM
+from keras_bert.tasks.task import Task
+
+
+@keras.saving.register_keras_serializable(package="keras_bert")
+class BertMaskedLM(Task):
+    """Masked language modelling.
+
+        model = BertMaskedLM.from_pretrained("path/to/bert")
+        logits = model(batch)       # batch: the contract and masked_positions; float32 [batch, max_predictions, vocab_size]
+
+    A batch without masked_positions asks about every position.
+
+    Args:
+        encoder: BertEncoder.
+        tokenizer: Tokenizer, or None to take only the contract.
+        max_length, pad_to_multiple_of, text_pair: see Task.
+        network: MaskedLM that is there already, of this encoder; None makes one.
+    To train: fit on (batch, masked_ids, masked_weights); the loss is divided by the sum of the weights, so that padding counts nothing.
+    """
+
+    NETWORK = MaskedLM
+
+    def __init__(self, encoder, tokenizer=None, *, network=None, **kwargs):
+        super().__init__(MaskedLM(encoder) if network is None else network, tokenizer, **kwargs)
+
+    def call(self, features, training=None):
+        return self.network(with_masked_positions(features), training=training)
+
+    def default_loss(self):
+        return masked_lm_loss()
+
+    def encode_label_list(self, labels):
+        return labels
+
+
+def with_masked_positions(batch):
+    """Returns: the batch, with every position as masked_positions where it has none."""
+    if features.MASKED_POSITIONS in batch:
+        return batch
+    input_ids = batch[features.INPUT_IDS]
+    positions = keras.ops.arange(keras.ops.shape(input_ids)[1], dtype=features.DTYPE)
+    every = keras.ops.broadcast_to(positions[None], keras.ops.shape(input_ids))
+    return {**batch, features.MASKED_POSITIONS: every}
+
+
+def masked_lm_loss():
+    """Cross-entropy over real targets: the sum of weighted losses divided by the sum of weights, not by all slots."""
+    return keras.losses.SparseCategoricalCrossentropy(from_logits=True, reduction="mean_with_sample_weight")
