@@ -9,6 +9,7 @@ BERT-large takes under a minute on 2 cores.
 """
 
 import argparse
+import gc
 import json
 import os
 import sys
@@ -54,7 +55,8 @@ def convert(source, output_dir, format, *, input_format=None):
     else:
         checkpoints.save_network(network, output_dir, labels=labels, tokenizer=tokenizer)
     print(f"written {output_dir} after {time.perf_counter() - started:.0f} s; checking", flush=True)
-    del model, network  # so that two models never stand in memory
+    del model, network
+    gc.collect()  # so that two models never stand in memory
     options = {} if labels is None else {"labels": labels}
     again = checkpoints.load_network(output_dir, network_class, **options)
     difference = max(float(np.abs(a - b).max()) for a, b in zip(expected, answers(again, probe), strict=True))

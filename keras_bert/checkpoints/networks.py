@@ -24,7 +24,7 @@ def load_encoder(path, *, format=None, strict=False, **options):
     checkpoint = as_checkpoint(path, format)
     if options.get("pooler") is None and checkpoint.format == native.FORMAT and not checkpoint.has("pooler"):
         options["pooler"] = False  # as it was saved
-    encoder = BertEncoder(checkpoint.config, **options)
+    encoder = BertEncoder(checkpoint.config, initialize=False, **options)
     encoder.load_report = load_weights(encoder, checkpoint, strict=strict)
     return encoder
 
@@ -50,7 +50,7 @@ def load_network(path, cls=None, *, format=None, dtype=None, strict=False, **opt
 
 
 def build_network(checkpoint, cls, *, dtype=None, labels=None, **options):
-    """Make a network of a checkpoint's sizes, with new weights.
+    """Make a network of a checkpoint's sizes. Its head is new; its encoder waits to be filled.
 
     Args: checkpoint: Checkpoint. cls: one of keras_bert.models. dtype: see load_network. labels: label names, of a classifier.
     Returns: the network, and the parts of the checkpoint that do not fit it although they are there: a classifier of other labels.
@@ -60,7 +60,7 @@ def build_network(checkpoint, cls, *, dtype=None, labels=None, **options):
         options = {name: value for name, value in checkpoint.settings.items() if name in _OPTIONS.get(kind, ())} | options
     pooling = options.get("pooling", "pooler") if kind in ("SequenceClassifier", "TextEmbedder") else None
     pooler = kind == "Pretrainer" or pooling == "pooler"
-    encoder = BertEncoder(checkpoint.config, pooler=pooler, dtype=dtype)
+    encoder = BertEncoder(checkpoint.config, pooler=pooler, dtype=dtype, initialize=False)
     if kind in ("SequenceClassifier", "TokenClassifier"):
         theirs = checkpoint.labels if checkpoint.network in (None, kind) else None
         if labels is None and "num_labels" not in options:
@@ -144,5 +144,6 @@ def check_vocabulary_size(tokenizer, config):
     else:
         mend = f"pieces from number {rows} on, such as {tokenizer.vocabulary[rows]!r}, have no row; if they were added, cut them off"
     raise ValueError(
-        f"the vocabulary has {pieces} pieces but the word embedding has vocab_size={rows} rows: they come from different checkpoints; or {mend}"
+        f"the vocabulary has {pieces} pieces but the word embedding has vocab_size={rows} rows: "
+        f"they come from different checkpoints; or {mend}"
     )

@@ -18,6 +18,8 @@ class BertEncoder(keras.Model):
         return_attention_scores: add attention_scores to the outputs.
         pooler: add pooled_output to the outputs. Not with packed: a row then has several [CLS].
         dtype: Keras dtype policy of all layers; None takes the global one.
+        initialize: draw new weights. False leaves those of embeddings and blocks 0, for a loader that fills them all: drawing
+            BERT-large's takes longer than reading them.
     Inputs: dict of int32 [batch, length]: the keys of features.UNPACKED, or features.PACKED if packed; all are required.
     Outputs: dict of
         sequence_output: [batch, length, hidden_size], the last block's.
@@ -28,7 +30,16 @@ class BertEncoder(keras.Model):
     """
 
     def __init__(
-        self, config, *, packed=False, return_hidden_states=False, return_attention_scores=False, pooler=None, dtype=None, **kwargs
+        self,
+        config,
+        *,
+        packed=False,
+        return_hidden_states=False,
+        return_attention_scores=False,
+        pooler=None,
+        dtype=None,
+        initialize=True,
+        **kwargs,
     ):
         if not isinstance(config, BertConfig):
             raise TypeError(f"config is a {type(config).__name__}; BertEncoder takes a BertConfig")
@@ -44,10 +55,11 @@ class BertEncoder(keras.Model):
         embedding_arguments = [inputs[features.INPUT_IDS], inputs[features.TOKEN_TYPE_IDS]]
         if packed:
             embedding_arguments.append(inputs[features.POSITION_IDS])
-        x = _embeddings(config, policy)(*embedding_arguments)
+        initializer_range = config.initializer_range if initialize else 0.0
+        x = _embeddings(config, policy, initializer_range)(*embedding_arguments)
         hidden_states, attention_scores = [x], []
         for index in range(config.num_hidden_layers):
-            block = _block(config, index, policy)
+            block = _block(config, index, policy, initializer_range)
             if return_attention_scores:
                 x, probabilities = block(x, mask, return_attention_scores=True)
                 attention_scores.append(probabilities)
@@ -88,7 +100,7 @@ class BertEncoder(keras.Model):
         return cls(**{**config, "config": BertConfig.from_dict(config["config"])})
 
 
-def _embeddings(config, policy):
+def _embeddings(config, policy, initializer_range):
     return BertEmbeddings(
         config.vocab_size,
         config.hidden_size,
@@ -97,13 +109,13 @@ def _embeddings(config, policy):
         position_embeddings=config.position_embeddings,
         dropout=config.hidden_dropout_prob,
         layer_norm_eps=config.layer_norm_eps,
-        initializer_range=config.initializer_range,
+        initializer_range=initializer_range,
         dtype=policy,
         name="embeddings",
     )
 
 
-def _block(config, index, policy):
+def _block(config, index, policy, initializer_range):
     """The block of a layer: the one place where a configuration chooses its kind. Heads see only its output."""
     return PostNormBlock(
         config.num_attention_heads,
@@ -113,7 +125,7 @@ def _block(config, index, policy):
         dropout=config.hidden_dropout_prob,
         attention_dropout=config.attention_probs_dropout_prob,
         layer_norm_eps=config.layer_norm_eps,
-        initializer_range=config.initializer_range,
+        initializer_range=initializer_range,
         dtype=policy,
         name=f"layer_{index}",
     )
