@@ -8,7 +8,6 @@ import keras
 import tensorflow as tf
 
 from export.servable import servable
-from keras_bert.text import save_vocabulary
 
 # A SavedModel's graph is one protocol buffer, which cannot be larger.
 MAX_CONSTANT_BYTES = 2**31 - 1
@@ -41,7 +40,7 @@ def export_saved_model(model, directory):
         os.chmod(building, 0o755)  # mkdtemp makes it private; the server may be another user
         tf.saved_model.save(module, building, signatures=functions)
         if model.tokenizer is not None:
-            _write_vocabulary(model.tokenizer.vocabulary, building)
+            _write_asset(model.tokenizer, building)
         return _publish(building, directory)
     except BaseException:
         shutil.rmtree(building, ignore_errors=True)
@@ -91,11 +90,11 @@ def _tensor_bytes(tensor):
     return tensor.shape.num_elements() * tensor.dtype.size
 
 
-def _write_vocabulary(vocabulary, building):
-    # The graph carries its vocabulary; this copy is for people and clients, where TF Serving leaves files alone.
+def _write_asset(tokenizer, building):
+    # The graph carries its tokenizer; this copy is for people and clients, where TF Serving leaves files alone.
     extra = os.path.join(building, "assets.extra")
     os.makedirs(extra, exist_ok=True)
-    save_vocabulary(vocabulary, os.path.join(extra, "vocab.txt"))
+    tokenizer.save_asset(os.path.join(extra, tokenizer.ASSET))
 
 
 def _publish(building, directory):

@@ -18,6 +18,7 @@ class ClassifierServable(tf.Module):
     def __init__(self, model):
         super().__init__()
         self._network = model.network
+        self._tokenizer = model.tokenizer  # SentencePiece's is a resource, which must be tracked
         self._labels = tf.constant(model.labels)
         # Only what is tracked is saved. Keras hides its TensorFlow variables behind `value`.
         self._variables = [weight.value for weight in model.network.weights]

@@ -17,7 +17,11 @@ _HOMES = {
     "BertPacker": "keras_bert.text",
     "BertPretrainer": "keras_bert.tasks",
     "BertTokenizer": "keras_bert.text",
+    "CharacterTokenizer": "keras_bert.text",
+    "SentencePieceTokenizer": "keras_bert.text",
+    "WhitespaceTokenizer": "keras_bert.text",
     "from_pretrained": "keras_bert.tasks",
+    "trim_vocabulary": "keras_bert.tasks",
 } | {room: f"keras_bert.{room}" for room in _ROOMS}
 
 __all__ = list(_HOMES)

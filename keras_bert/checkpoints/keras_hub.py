@@ -117,7 +117,9 @@ def find_tokenizer(directory):
         values = _read_json(path)
         settings = values.get("config") or {}
         if _class_of(values) != "BertTokenizer":
-            raise ValueError(f"{path} is of {values.get('registered_name') or values.get('class_name')!r}; only keras_hub>BertTokenizer is read")
+            raise ValueError(
+                f"{path} is of {values.get('registered_name') or values.get('class_name')!r}; only keras_hub>BertTokenizer is read"
+            )
         for name, only in (("split", True), ("suffix_indicator", "##"), ("oov_token", "[UNK]")):
             if settings.get(name, only) != only:
                 raise ValueError(f"{path}: {name}={settings[name]!r}; a BERT has {only!r}")

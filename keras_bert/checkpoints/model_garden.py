@@ -56,7 +56,7 @@ _NEXT_SENTENCE_POOLER = "next_sentence.pooler_dense"  # an item of BertPretraine
 _UNUSED_POOLER = "unused_pooler"  # the encoder's, where a head has its own
 
 _OPTIMIZER = re.compile(r"/\.OPTIMIZER_SLOT/|(^|/)_?optimizer/|^(save_counter|global_step|step|iterations?)/\.ATTRIBUTES/")
-_KNOWN_ELSEWHERE = re.compile(r"pooler|classif|out_proj|span_labeling|masked_lm|(^|/)(keras_api/)?(metrics|_?train_|_?validation_)")
+_KNOWN_ELSEWHERE = re.compile(r"classif|pooler|(^|/)metrics/")  # other heads; what a compiled model keeps
 
 
 def open_checkpoint(directory):
@@ -196,7 +196,7 @@ class _ObjectGraph:
             raise ValueError(f"{self.path}: its word embedding is projected to the hidden size (embedding_width); BERT's is not")
         nodes = {}  # name -> node of a variable
         pooler = self._name_encoder(encoder, nodes)
-        network, head_pooler = self._name_heads(encoder, nodes, tensors)
+        network, head_pooler = self._name_heads(nodes, tensors)
         if head_pooler is not None:
             self._name(nodes, _UNUSED_POOLER, pooler, _DENSE)
             pooler = head_pooler
@@ -225,37 +225,39 @@ class _ObjectGraph:
 
     def _is_encoder(self, node):
         word = self.follow(self._layer(node, "_embedding_layer", "layer_with_weights-0"), "embeddings")
-        return word is not None and bool(self._blocks(node)[0])
+        return word is not None and bool(self._blocks(node))
 
     def _layer(self, node, attribute, place):
+        """Returns: node of an encoder's layer by its attribute, or else by its place among a functional model's layers, or None."""
         found = self.follow(node, attribute)
         return self.follow(node, place) if found is None else found
 
     def _blocks(self, encoder):
-        """Returns: list of an encoder's blocks, and of the places at which they stand."""
-        listed = self.follow(encoder, "_transformer_layers")
-        start, template = (_FIRST_BLOCK, "layer_with_weights-{}") if listed is None else (0, "{}")
-        blocks = []
+        """Returns: list of the nodes of an encoder's blocks."""
+        listed, blocks = self.follow(encoder, "_transformer_layers"), []
         while True:
-            block = self.follow(encoder if listed is None else listed, template.format(start + len(blocks)))
+            index = len(blocks)
+            block = (
+                self.follow(encoder, f"layer_with_weights-{_FIRST_BLOCK + index}") if listed is None else self.follow(listed, str(index))
+            )
             if self.follow(block, "_attention_layer", "_query_dense", "kernel") is None:
-                return blocks, start
+                return blocks
             blocks.append(block)
 
     def _name_encoder(self, encoder, nodes):
         """Note the variables of the encoder. Returns: node of its pooler, or None."""
         for attribute, (place, leaves) in _EMBEDDINGS.items():
             self._name(nodes, f"encoder/{attribute}", self._layer(encoder, attribute, place), leaves)
-        blocks, start = self._blocks(encoder)
+        blocks = self._blocks(encoder)
         for index, block in enumerate(blocks):
             for path, leaves in _BLOCK.items():
                 layer = self.follow(block, *path.split("/"))
                 if layer is None and path in _ONCE:
                     layer = self.follow(block, _ONCE[path])
                 self._name(nodes, f"encoder/_transformer_layers/{index}/{path}", layer, leaves)
-        return self._layer(encoder, "_pooler_layer", f"layer_with_weights-{start + len(blocks)}")
+        return self._layer(encoder, "_pooler_layer", f"layer_with_weights-{_FIRST_BLOCK + len(blocks)}")
 
-    def _name_heads(self, encoder, nodes, tensors):
+    def _name_heads(self, nodes, tensors):
         """Note the variables of the heads. Returns: name of the network or None, and node of a head's own pooler or None."""
         head = next(iter(self.targets("span_labeling")), None)
         if head is not None:
@@ -272,7 +274,7 @@ class _ObjectGraph:
         masked_lm = next((node for node in self.targets("masked_lm") if self.follow(node, "layer_norm", "gamma") is not None), None)
         if masked_lm is None:
             return "BertEncoder", self.follow(0, _NEXT_SENTENCE_POOLER)
-        self._check_decoder(self.follow(masked_lm, "embedding_table"), nodes["encoder/_embedding_layer/embeddings"], tensors)
+        self._check_decoder(self.follow(masked_lm, "embedding_table"), nodes.get("encoder/_embedding_layer/embeddings"), tensors)
         self._name(nodes, "masked_lm/dense", self.follow(masked_lm, "dense"), _DENSE)
         self._name(nodes, "masked_lm/layer_norm", self.follow(masked_lm, "layer_norm"), _NORM)
         self._name(nodes, "masked_lm", masked_lm, ("bias",))
@@ -289,7 +291,7 @@ class _ObjectGraph:
         for listed in self.targets("classification_heads"):  # BertPretrainerV2
             for head in self.children[listed].values():
                 kernel = self.follow(head, "out_proj", "kernel")
-                if head not in heads and kernel is not None and tensors.shapes[self.keys[kernel]][-1] == 2:
+                if head not in heads and kernel is not None and tensors.shapes.get(self.keys[kernel], (0,))[-1] == 2:
                     heads.append(head)
         named = [head for head in heads if "/next_sentence/" in self.full_names[self.keys[self.follow(head, "out_proj", "kernel")]]]
         heads = named or heads
@@ -299,7 +301,7 @@ class _ObjectGraph:
 
     def _check_decoder(self, table, word, tensors):
         """The masked-LM decoder is the word embedding here; a file may hold another."""
-        if table in (None, word):
+        if table is None or word is None or table == word:
             return
         table, word = self.keys[table], self.keys[word]
         if not np.array_equal(tensors.read(table), tensors.read(word)):
@@ -312,7 +314,7 @@ class _ObjectGraph:
 def _check_heads(config, tensors):
     """Joined heads look alike however many they are: the count must be the checkpoint's."""
     name = "encoder/_transformer_layers/0/_attention_layer/_query_dense/kernel"
-    shape = tensors.shapes[name]
+    shape = tensors.shapes.get(name, ())
     if len(shape) != 3 or shape[1] != config.num_attention_heads:
         raise ValueError(
             f"{tensors.path} is a checkpoint of another size than the configuration says: {name} {list(shape)} for "

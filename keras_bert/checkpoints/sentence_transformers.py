@@ -60,6 +60,8 @@ def _modules(directory):
     """Returns: directory of the Transformer, of the Pooling, and whether Normalize follows."""
     path = os.path.join(directory, MODULES)
     modules = _read_json(path, list)
+    if modules is None:
+        raise ValueError(f"{path} is not there; it says what the model is made of")
     found = []
     for module in sorted(modules, key=lambda module: module.get("idx", 0) if isinstance(module, dict) else 0):
         if not isinstance(module, dict) or not isinstance(module.get("type"), str) or not isinstance(module.get("path", ""), str):
@@ -73,9 +75,7 @@ def _modules(directory):
         found.append((kind, _inside(directory, path, module.get("path", ""))))
     kinds = [kind for kind, _ in found]
     if kinds not in ([_TRANSFORMER, _POOLING], [_TRANSFORMER, _POOLING, _NORMALIZE]):
-        raise ValueError(
-            f"{path}: the modules are {', '.join(kinds) or 'none'}; expected {_TRANSFORMER}, {_POOLING} and perhaps {_NORMALIZE}, in this order"
-        )
+        raise ValueError(f"{path}: the modules are {', '.join(kinds) or 'none'}; expected {_TRANSFORMER}, {_POOLING}, perhaps {_NORMALIZE}")
     return found[0][1], found[1][1], len(found) == 3
 
 
@@ -119,6 +119,8 @@ def _pooling(directory, hidden_size):
     size = values.get("embedding_dimension", values.get("word_embedding_dimension", hidden_size))
     if size != hidden_size:
         raise ValueError(f"{path}: it pools vectors of {size!r} features, but the model's have hidden_size={hidden_size}")
+    if values.get("include_prompt", True) is not True:
+        raise ValueError(f"{path}: include_prompt={values['include_prompt']!r}; TextEmbedder pools all tokens, a prompt's too")
     return modes[0]
 
 

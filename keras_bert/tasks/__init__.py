@@ -5,5 +5,6 @@ from keras_bert.tasks.embedder import BertEmbedder
 from keras_bert.tasks.masked_lm import BertMaskedLM
 from keras_bert.tasks.pretrained import class_of, from_pretrained
 from keras_bert.tasks.pretrainer import BertPretrainer
+from keras_bert.tasks.trimming import trim_vocabulary
 
-__all__ = ["BertClassifier", "BertEmbedder", "BertMaskedLM", "BertPretrainer", "class_of", "from_pretrained"]
+__all__ = ["BertClassifier", "BertEmbedder", "BertMaskedLM", "BertPretrainer", "class_of", "from_pretrained", "trim_vocabulary"]

@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_bert.tasks.task import Task
-from keras_bert.text.vocabulary import read_texts
+from keras_bert.text.lines import read_lines
 
 BATCH = 1024
 
@@ -58,10 +58,12 @@ def _wanted_ids(tokenizer, keep, min_count):
         pieces = set(tokenizer.vocabulary)
         if all(item in pieces for item in keep):
             return {tokenizer.id_of(item) for item in keep}
+        if not all(isinstance(item, (str, os.PathLike)) and os.path.exists(item) for item in keep):
+            keep = iter(keep)  # texts, not files
     counts = np.zeros(tokenizer.vocabulary_size, "int64")
-    texts = tf.data.Dataset.from_generator(lambda: read_texts(keep), output_signature=tf.TensorSpec([], tf.string))
+    texts = tf.data.Dataset.from_generator(lambda: read_lines(keep), output_signature=tf.TensorSpec([], tf.string))
     for ids in texts.batch(BATCH).map(lambda batch: tokenizer.tokenize(batch).values, num_parallel_calls=tf.data.AUTOTUNE):
         counts += np.bincount(ids.numpy(), minlength=len(counts))
     if not counts.any():
-        raise ValueError(f"nothing to keep: no word in {keep!r}"[:300])
+        raise ValueError("nothing to keep: there is no word in the texts")
     return set(np.flatnonzero(counts >= min_count).tolist())

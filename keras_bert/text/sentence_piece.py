@@ -21,12 +21,7 @@ _SPECIAL = {
     "MASK": ("[MASK]", "<mask>"),
 }
 _OPTIONAL = ("MASK",)  # mask_id raises KeyError without it, as everywhere
-_TRAIN = {
-    "PAD": "--pad_id=0",
-    "UNK": "--unk_id=1 --unk_piece='<unk>'",
-    "CLS": "--bos_id=2 --bos_piece='[CLS]'",
-    "SEP": "--eos_id=3 --eos_piece='[SEP]'",
-}
+_TRAIN = "--pad_id=0 --unk_id=1 --bos_id=2 --eos_id=3 --control_symbols=[MASK]"
 
 
 class SentencePieceTokenizer(Tokenizer, tf.Module):
@@ -67,8 +62,7 @@ class SentencePieceTokenizer(Tokenizer, tf.Module):
                 missing.append(role)
         if missing:
             wanted = ", ".join(" or ".join(_SPECIAL[role]) for role in missing)
-            options = " ".join(_TRAIN[role] for role in missing)
-            raise ValueError(f"{source}: no {wanted} among its {len(pieces)} pieces; train the model with {options}")
+            raise ValueError(f"{source}: no {wanted} among its {len(pieces)} pieces; train the model with {_TRAIN}")
 
     @property
     def starts_word(self):

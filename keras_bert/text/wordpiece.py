@@ -21,7 +21,7 @@ _ASCII_PUNCTUATION = r"!-/:-@\[-`{-~"
 _CJK_COMMON = r"\x{3400}-\x{4DBF}\x{4E00}-\x{9FFF}"
 _CJK_RARE = r"\x{F900}-\x{FAFF}\x{20000}-\x{2A6DF}\x{2A700}-\x{2B73F}\x{2B740}-\x{2B81F}\x{2B820}-\x{2CEAF}\x{2F800}-\x{2FA1F}"
 _PUNCTUATION_CHARACTER = rf"[\p{{P}}{_ASCII_PUNCTUATION}]"
-_ONE_CHARACTER_WORD = rf"[\p{{P}}{_ASCII_PUNCTUATION}{_CJK_COMMON}{_CJK_RARE}]"
+ONE_CHARACTER_WORD = rf"[\p{{P}}{_ASCII_PUNCTUATION}{_CJK_COMMON}{_CJK_RARE}]"
 # Supersets of what makes up a word, small enough that RE2 counts hundreds of them in its automaton.
 _MAYBE_IN_WORD = rf"[^ {_ASCII_PUNCTUATION}{_CJK_COMMON}]"
 _MAYBE_IN_WORD_WITH_CJK = rf"[^ {_ASCII_PUNCTUATION}]"
@@ -71,10 +71,13 @@ class BertTokenizer(Tokenizer):
             "unknown_token": vocabulary_lib.UNK,
             "max_bytes_per_word": 4 * self.max_word_characters,  # the characters are counted here; a character is at most 4 bytes
         }
-        if self.tokenize_chinese_chars:
-            self._word_pieces = tensorflow_text.FastBertTokenizer(vocabulary, lower_case_nfd_strip_accents=False, **arguments)
-        else:
-            self._word_pieces = tensorflow_text.FastWordpieceTokenizer(vocabulary, no_pretokenization=True, **arguments)
+        try:
+            if self.tokenize_chinese_chars:
+                self._word_pieces = tensorflow_text.FastBertTokenizer(vocabulary, lower_case_nfd_strip_accents=False, **arguments)
+            else:
+                self._word_pieces = tensorflow_text.FastWordpieceTokenizer(vocabulary, no_pretokenization=True, **arguments)
+        except RuntimeError as error:
+            raise ValueError(f"tensorflow-text cannot use this vocabulary of {len(vocabulary)} pieces: {error}") from error
 
     def normalize(self, strings):
         """Clean and, for uncased vocabularies, lower-case and strip accents; see Normalizer.
@@ -131,7 +134,7 @@ class BertTokenizer(Tokenizer):
         """
 
         def mark():
-            alone = _ONE_CHARACTER_WORD if self.tokenize_chinese_chars else _PUNCTUATION_CHARACTER
+            alone = ONE_CHARACTER_WORD if self.tokenize_chinese_chars else _PUNCTUATION_CHARACTER
             words = tf.strings.split(tf.strings.regex_replace(strings, f"( |{alone})", rf"{_SEPARATOR}\1{_SEPARATOR}"), _SEPARATOR)
             too_long = tf.strings.length(words.values, unit="UTF8_CHAR") > self.max_word_characters
             marks = tf.strings.regex_replace(tf.strings.regex_replace(words.values, r"\C", "x"), "^xx", self._mark)
