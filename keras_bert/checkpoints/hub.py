@@ -10,6 +10,8 @@ FORM = "hf://owner/name or hf://owner/name@revision"
 _NAME = r"[A-Za-z0-9_](?:[\w.-]*[A-Za-z0-9_])?"
 _URL = re.compile(rf"hf://({_NAME}/{_NAME})(?:@([\w][\w./-]*))?", re.ASCII)
 
+_COMMIT = re.compile("[0-9a-f]{40}")
+
 _CONFIGURATIONS = ("keras_bert.json", "modules.json", "config.json", "bert_config.json")
 _SHARD = re.compile(r"model-\d+-of-\d+\.safetensors|model\.safetensors\.index\.json")
 _KERAS_HUB = re.compile(r"(model|task|model_\d+)\.weights\.h5")
@@ -24,9 +26,9 @@ _MOST_LISTED = 20
 def fetch(url):
     """Get a checkpoint, and nothing but the files that a reader wants; never a pickle.
 
-    What is whole in the cache is taken from there, without a request: a branch stays as it was fetched (delete it by
-    `hf cache` to fetch it anew, or name a revision). HF_HUB_OFFLINE=1 forbids requests altogether. Where a connection breaks, the
-    library asks for the rest; where the program ends in the middle, the files that are whole are kept.
+    What is whole in the cache is taken from there: of a commit without a request, of a branch or tag once the hub has said that it is
+    still where it was. HF_HUB_OFFLINE=1 forbids requests altogether. Where a connection breaks, the library asks for the rest; where
+    the program ends in the middle, the files that are whole are kept.
 
     Args: url: hf://owner/name, the newest of its main branch, or hf://owner/name@revision: a branch, tag or commit.
     Returns: path of a local directory. Its files may be links into the cache: do not write there.
@@ -43,9 +45,10 @@ def fetch(url):
         from huggingface_hub import constants, errors
     except ImportError as error:
         raise ImportError(f"{url} needs huggingface_hub: pip install keras3-bert[hub]") from error
-    directory = _whole_in_cache(huggingface_hub, repository, revision)
-    if directory is not None:
-        return directory
+    if constants.HF_HUB_OFFLINE or _COMMIT.fullmatch(revision or ""):
+        directory = _whole_in_cache(huggingface_hub, repository, revision)
+        if directory is not None:
+            return directory
     log_in = "log in by `hf auth login` or set HF_TOKEN"
     try:
         info = huggingface_hub.HfApi().model_info(repository, revision=revision)

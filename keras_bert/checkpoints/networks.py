@@ -80,7 +80,12 @@ def _pooling_of(checkpoint, kind):
     return checkpoint.settings.get("pooling", "pooler") if kind == "SequenceClassifier" else None
 
 
-_OPTIONS = {"SequenceClassifier": ("pooling", "dropout"), "TokenClassifier": ("dropout",), "TextEmbedder": ("pooling", "normalize")}
+_OPTIONS = {
+    "MaskedLM": ("head_hidden_act", "head_layer_norm_eps"),
+    "SequenceClassifier": ("pooling", "dropout"),
+    "TokenClassifier": ("dropout",),
+    "TextEmbedder": ("pooling", "normalize"),
+}
 
 
 def as_checkpoint(path, format=None):
@@ -99,6 +104,7 @@ def to_hugging_face(model, path, *, labels=None, tokenizer=None):
     Raises: ValueError where Transformers has no such model, or the directory holds other things.
     """
     network, labels, tokenizer = parts_of(model, labels, tokenizer)
+    check_masked_lm_head(network)
     hugging_face.write(path, network, labels=labels, tokenizer=tokenizer)
 
 
@@ -107,6 +113,7 @@ def to_model_garden(model, path, *, tokenizer=None):
     from keras_bert.checkpoints import model_garden
 
     network, labels, tokenizer = parts_of(model, None, tokenizer)
+    check_masked_lm_head(network)
     model_garden.write(path, network, labels=labels, tokenizer=tokenizer)
 
 
@@ -133,6 +140,16 @@ def parts_of(model, labels=None, tokenizer=None):
     if tokenizer is not None:
         check_vocabulary_size(tokenizer, getattr(network, "encoder", network).config)
     return network, labels, tokenizer
+
+
+def check_masked_lm_head(network):
+    """Raises: ValueError on a head that other projects' files cannot say."""
+    if not getattr(network, "head_is_as_the_encoder", True):
+        config = network.encoder.config
+        raise ValueError(
+            f"the masked-LM head has hidden_act={network.head_hidden_act!r} and layer_norm_eps={network.head_layer_norm_eps!r}, "
+            f"the encoder {config.hidden_act!r} and {config.layer_norm_eps!r}: only keras_bert's own format can say so"
+        )
 
 
 def check_vocabulary_size(tokenizer, config):

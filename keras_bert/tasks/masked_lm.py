@@ -19,15 +19,19 @@ class BertMaskedLM(Task):
     Args:
         encoder: BertEncoder.
         tokenizer: Tokenizer, or None to take only the contract.
+        head_hidden_act, head_layer_norm_eps: see models.MaskedLM.
         max_length, pad_to_multiple_of, text_pair: see Task.
         network: MaskedLM that is there already, of this encoder; None makes one.
     To train: fit on (batch, masked_ids, masked_weights); the loss is divided by the sum of the weights, so that padding counts nothing.
     """
 
     NETWORK = MaskedLM
+    NETWORK_OPTIONS = ("head_hidden_act", "head_layer_norm_eps")
 
-    def __init__(self, encoder, tokenizer=None, *, network=None, **kwargs):
-        super().__init__(MaskedLM(encoder) if network is None else network, tokenizer, **kwargs)
+    def __init__(self, encoder, tokenizer=None, *, head_hidden_act=None, head_layer_norm_eps=None, network=None, **kwargs):
+        if network is None:
+            network = MaskedLM(encoder, head_hidden_act=head_hidden_act, head_layer_norm_eps=head_layer_norm_eps)
+        super().__init__(network, tokenizer, **kwargs)
 
     def call(self, features, training=None):
         return self.network(with_masked_positions(features), training=training)

@@ -320,8 +320,6 @@ class Task(keras.Model):
     def _settings_from(cls, checkpoint, options):
         """What the checkpoint says of the same task, under what the user says."""
         settings = dict(checkpoint.settings) if checkpoint.task == cls.__name__ else {}
-        if checkpoint.network == cls.NETWORK.__name__ and "dropout" in cls.NETWORK_OPTIONS:
-            settings.setdefault("dropout", checkpoint.settings.get("dropout"))
         # None is a value of its own to these two; to the others it means the checkpoint's.
         own_none = ("pad_to_multiple_of", "text_pair")
         settings |= {name: value for name, value in options.items() if value is not None or name in own_none}
