@@ -59,7 +59,8 @@ def build_network(checkpoint, cls, *, dtype=None, labels=None, **options):
     if checkpoint.network == kind:
         options = {name: value for name, value in checkpoint.settings.items() if name in _OPTIONS.get(kind, ())} | options
     pooling = options.get("pooling", "pooler") if kind in ("SequenceClassifier", "TextEmbedder") else None
-    saved_whole = checkpoint.format == native.FORMAT and checkpoint.network == kind and checkpoint.has("pooler")  # used or not
+    as_saved = checkpoint.format == native.FORMAT and checkpoint.network == kind and pooling == checkpoint.settings.get("pooling", pooling)
+    saved_whole = as_saved and checkpoint.has("pooler")  # used or not, it comes back
     pooler = kind == "Pretrainer" or pooling == "pooler" or saved_whole
     encoder = BertEncoder(checkpoint.config, pooler=pooler, dtype=dtype, initialize=False)
     if kind in ("SequenceClassifier", "TokenClassifier"):

@@ -16,6 +16,7 @@ import tensorflow_text
 _OTHER_WHITESPACE = r"[\t\n\r\x{A0}\x{1680}\x{2000}-\x{200A}\x{2028}\x{2029}\x{202F}\x{205F}\x{3000}]"
 _CONTROL = r"[\p{Cc}\p{Cf}\x{FFFD}]"
 _ACCENT = r"\p{Mn}"
+_BYTE_FOR_BYTE = r"[\t\n\r -~]*"
 # Written out: for one range that spans the surrogates, RE2 takes bytes that are none of these.
 _VALID_UTF8 = r"[\x{0}-\x{7F}\x{80}-\x{7FF}\x{800}-\x{D7FF}\x{E000}-\x{FFFF}\x{10000}-\x{10FFFF}]*"
 
@@ -66,20 +67,33 @@ class Normalizer:
                 no span empty) to the same in bytes of `strings`, int64: from where the character that gave the first byte
                 starts to where the one that gave the last byte ends.
         """
-        code_points, character_starts = tf.strings.unicode_decode_with_offsets(strings, "UTF-8", errors="ignore")
+        # Of printable ASCII a byte stays a byte. The other rows are looked into, and most text has few.
+        rows = tf.where(tf.logical_not(tf.strings.regex_full_match(strings, _BYTE_FOR_BYTE)))[:, 0]
+        code_points, character_starts = tf.strings.unicode_decode_with_offsets(tf.gather(strings, rows), "UTF-8", errors="ignore")
         lengths = tf.gather(tf.constant(_normalized_lengths(self.lower_case, self.strip_accents)), code_points.values)
-        # Positions in all the normalized strings, joined: what lies in a row is found without going row by row.
-        positions = tf.cumsum(tf.cast(lengths, tf.int32), exclusive=True)
-        row_positions = tf.gather(tf.concat([positions, tf.reduce_sum(tf.cast(lengths, tf.int32))[None]], axis=0), code_points.row_starts())
+        # Positions in all these rows' normalized strings, joined: what lies in a row is found without going row by row.
+        ends_of_characters = tf.cumsum(tf.cast(lengths, tf.int32))
+        positions = ends_of_characters - tf.cast(lengths, tf.int32)
+        row_positions = tf.gather(tf.concat([[0], ends_of_characters], axis=0), code_points.row_starts())
 
         def to_original(starts, ends):
-            bases = tf.gather(row_positions, starts.value_rowids())
-            # The last character at or before a byte: those that became nothing share their position with the next, and lose.
-            first = tf.searchsorted(positions, tf.cast(starts.values, tf.int32) + bases, side="right") - 1
-            last = tf.searchsorted(positions, tf.cast(ends.values, tf.int32) - 1 + bases, side="right") - 1
+            spans = tf.ragged.range(tf.gather(starts.row_starts(), rows), tf.gather(starts.row_limits(), rows))  # of the other rows
+            bases = tf.gather(row_positions, spans.value_rowids())
+
+            def character_at(bytes_):
+                # The last character at or before a byte: those that became nothing share their position with the next, and lose.
+                return tf.searchsorted(positions, tf.cast(bytes_, tf.int32) + bases, side="right") - 1
+
+            first = character_at(tf.gather(starts.values, spans.values))
+            last = character_at(tf.gather(ends.values, spans.values) - 1)
             original_starts = tf.gather(character_starts.values, first)
             original_ends = tf.gather(character_starts.values, last) + _utf8_lengths(tf.gather(code_points.values, last))
-            return starts.with_values(original_starts), ends.with_values(original_ends)
+
+            def with_originals(part, originals):
+                values = tf.tensor_scatter_nd_update(tf.cast(part.values, tf.int64), spans.values[:, None], originals)
+                return part.with_values(values)
+
+            return with_originals(starts, original_starts), with_originals(ends, original_ends)
 
         return self(strings), to_original
 

@@ -23,8 +23,11 @@ def convert(root):
     return run
 
 
-def test_a_tf1_directory_to_every_format_and_back(convert, reference, tmp_path):
-    source, steps = reference / "google_tf1", ("hugging_face", "model_garden", "keras_bert")
+@pytest.mark.parametrize(
+    "steps", [("hugging_face",), pytest.param(("model_garden", "hugging_face", "keras_bert"), marks=pytest.mark.slow)], ids=["one", "all"]
+)
+def test_a_tf1_directory_to_other_formats(convert, reference, tmp_path, steps):
+    source = reference / "google_tf1"
     expected = {weight.path: weight for weight in BertPretrainer.from_pretrained(source).network.weights}
     for format in steps:
         code, result, errors = convert("--input", source, "--output_dir", tmp_path / format, "--format", format)

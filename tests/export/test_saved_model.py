@@ -80,6 +80,7 @@ def test_verify_sees_a_difference(tmp_path, tiny_classifier):
     assert export.verify_saved_model(path, tiny_classifier) > 1e-2
 
 
+@pytest.mark.slow
 def test_verify_refuses_nan(tmp_path, tiny_classifier):
     weight = tiny_classifier.network.weights[-1]
     weight.assign(weight * float("nan"))

@@ -122,7 +122,7 @@ def test_a_dict_is_no_config():
         BertEncoder({"hidden_size": 8})
 
 
-@pytest.mark.parametrize("positions", ["learned", "sinusoidal"])
+@pytest.mark.parametrize("positions", ["learned", pytest.param("sinusoidal", marks=pytest.mark.slow)])
 def test_a_keras_file_reloads_in_a_fresh_process(tmp_path, encoder, positions):
     encoder = BertEncoder(dataclasses.replace(encoder.config, position_embeddings=positions), return_attention_scores=True)
     inputs = batch([2, 5, 3, 0], [2, 8, 9, 3])

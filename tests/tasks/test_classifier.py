@@ -85,7 +85,7 @@ def test_evaluate_on_datasets_of_ids_and_of_names(shared_classifier):
         assert shared_classifier.evaluate(dataset.batch(7), verbose=0) == pytest.approx(by_list, abs=1e-6)
 
 
-@pytest.mark.parametrize("pooling", ["pooler", "mean"])
+@pytest.mark.parametrize("pooling", ["pooler", pytest.param("mean", marks=pytest.mark.slow)])
 def test_fit_on_raw_text_learns(tiny_config, tiny_tokenizer, pooling):
     keras.utils.set_random_seed(1)
     tiny_config = dataclasses.replace(tiny_config, initializer_range=0.2, hidden_dropout_prob=0.0)
@@ -173,7 +173,10 @@ def test_sample_weights_count(shared_classifier):
     assert weighted == pytest.approx(shared_classifier.evaluate(TEXTS[::2], IDS[::2], verbose=0)[0] / 2, abs=1e-5)
 
 
-@pytest.mark.parametrize("loss", ["sparse_categorical_crossentropy", keras.losses.SparseCategoricalCrossentropy(from_logits=True)])
+OWN_LOSSES = ["sparse_categorical_crossentropy", keras.losses.SparseCategoricalCrossentropy(from_logits=True)]
+
+
+@pytest.mark.parametrize("loss", [OWN_LOSSES[0], pytest.param(OWN_LOSSES[1], marks=pytest.mark.slow)])
 def test_the_user_s_own_compile(tiny_classifier, loss):
     expected = tiny_classifier.evaluate(TEXTS, IDS, verbose=0)[0]
     tiny_classifier.compile(optimizer="adam", loss=loss, metrics=["accuracy"])
@@ -206,7 +209,7 @@ print(loss[0], type(model.optimizer).__name__, int(model.optimizer.iterations))
 """
 
 
-@pytest.mark.parametrize("compiled", ["auto", "own"])
+@pytest.mark.parametrize("compiled", ["own", pytest.param("auto", marks=pytest.mark.slow)])
 def test_a_keras_file_reloads_in_a_fresh_process(tmp_path, tiny_classifier, compiled):
     if compiled == "own":
         tiny_classifier.compile(optimizer=create_optimizer(1e-3, total_steps=100))

@@ -116,8 +116,10 @@ def test_the_unassigned_code_points_that_differ_are_those_listed(uncased_vocabul
     assert len(LATER_THAN_PYTHON_3_11) == 78
 
 
-@pytest.mark.parametrize("letter", ["a", "é", "д", "가", "𐐀"])
-@pytest.mark.parametrize("limit", [1, 7, 100, 200, 1000])
+LETTERS = ("a", "é", "д", "가", "𐐀")
+
+
+@pytest.mark.parametrize(("limit", "letter"), [(limit, letter) for limit in (1, 7, 100, 200) for letter in LETTERS] + [(1000, "é")])
 def test_the_word_limit_counts_characters_at_its_edge(uncased_vocabulary, letter, limit):
     # "가" is two Jamo and "é" one letter after normalisation: about the edge, in whatever it becomes.
     lines = [f"so {letter * count}, so" for count in range(max(limit // 2 - 1, 1), limit // 2 + 2)]
@@ -158,7 +160,10 @@ print(BertTokenizer(sys.argv[1]).normalize([line for line in sys.argv[2:]]).nump
 """
 
 
-@pytest.mark.parametrize("locale", ["tr_TR.UTF-8", "lt_LT.UTF-8", "az_AZ.UTF-8", "C"])
+OTHER_LOCALES = [pytest.param(name, marks=pytest.mark.slow) for name in ("lt_LT.UTF-8", "az_AZ.UTF-8", "C")]
+
+
+@pytest.mark.parametrize("locale", ["tr_TR.UTF-8", *OTHER_LOCALES])
 def test_the_locale_of_the_process_changes_nothing(root, uncased_vocabulary, locale):
     texts = ["THIS IS IN INDIA", "\u0130STANBUL I\u0307X", "\u00cc J\u0300 \u012e\u0301"]
     command = [sys.executable, "-c", LOCALE_PROGRAM, str(uncased_vocabulary), *texts]
