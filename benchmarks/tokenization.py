@@ -57,7 +57,7 @@ def add_arguments(parser, positive):
     cores = len(peers.cores())
     parser.add_argument("--text", nargs="+", metavar="FILE", help=".txt, .tsv, .json (SQuAD's), also .gz (default: the committed data)")
     parser.add_argument("--megabytes", type=positive(float), default=20, metavar="N", help="of text (default: %(default)s)")
-    parser.add_argument("--slow_megabytes", type=positive(float), default=1, metavar="N", help="for full_tokenizer (default: %(default)s)")
+    parser.add_argument("--slow_megabytes", type=positive(float), default=4, metavar="N", help="for full_tokenizer (default: %(default)s)")
     parser.add_argument("--modes", nargs="+", choices=MODES, default=list(MODES), help="default: both")
     parser.add_argument(
         "--threads", nargs="+", type=positive(int), default=sorted({1, cores}), metavar="N", help="of each side (default: %(default)s)"

@@ -6,11 +6,12 @@ names the two apart and translates.
 """
 
 import dataclasses
-import json
 import numbers
 import os
 from collections.abc import Mapping
 from typing import Any
+
+from keras_bert.files import read_json, write_json
 
 # Ours -> theirs. "gelu" is the exact form x * Phi(x); "gelu_tanh" is its tanh approximation (Hendrycks & Gimpel 2016).
 _TO_GOOGLE = {"gelu_tanh": "gelu", "relu": "relu", "tanh": "tanh", "linear": "linear"}
@@ -124,6 +125,11 @@ class BertConfig:
         Raises: ValueError where google-research's file has no word for a value (exact gelu, another LayerNorm epsilon).
         """
         values = self._known_and_extra()
+        if self.hidden_act == "gelu":
+            raise ValueError(
+                "bert_config.json cannot say hidden_act='gelu', the exact form with erf: its \"gelu\" is the tanh form, 'gelu_tanh', "
+                "and the outputs would change by some 1e-3. Transformers' config.json can say it"
+            )
         values["hidden_act"] = _translate("hidden_act", self.hidden_act, _TO_GOOGLE)
         for name, only in (("layer_norm_eps", 1e-12), ("position_embeddings", "learned")):
             if values.pop(name) != only:
@@ -172,13 +178,7 @@ class BertConfig:
         Raises: ValueError naming the file where it is not JSON or says something impossible.
         """
         read = cls.from_google if _dialect_of(path, dialect) == "google" else cls.from_transformers
-        with open(path, encoding="utf-8") as file:
-            try:
-                mapping = json.load(file)
-            except ValueError as error:
-                raise ValueError(f"{os.fspath(path)} is not JSON: {error}") from error
-        if not isinstance(mapping, dict):
-            raise ValueError(f"{os.fspath(path)} holds a JSON {type(mapping).__name__}, not an object")
+        mapping = read_json(path)
         try:
             return read(mapping)
         except ValueError as error:
@@ -187,9 +187,7 @@ class BertConfig:
     def to_json_file(self, path, *, dialect=None):
         """Write a configuration file, in the dialect that its name (or `dialect`) tells. See from_json_file."""
         values = self.to_google() if _dialect_of(path, dialect) == "google" else self.to_transformers()
-        with open(path, "w", encoding="utf-8") as file:
-            json.dump(values, file, indent=2, sort_keys=True)
-            file.write("\n")
+        write_json(path, values, sort_keys=True)
 
     def to_dict(self):
         """Returns: dict of the constructor's arguments, plain enough for JSON."""

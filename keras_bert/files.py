@@ -1,6 +1,7 @@
-"""Write aside, then rename into place: what was there stays whole until what replaces it is complete."""
+"""Files read with their errors named; and written aside, then renamed into place: what was there stays whole until what replaces it is."""
 
 import contextlib
+import json
 import os
 import shutil
 import tempfile
@@ -44,6 +45,31 @@ def replaced_directory(path, names):
     except BaseException:
         shutil.rmtree(building, ignore_errors=True)
         raise
+
+
+def read_json(path, kind=dict):
+    """Read a JSON file.
+
+    Args: path: the file. kind: dict or list, what it should hold.
+    Returns: that.
+    Raises: ValueError naming the file where it is not JSON, or holds something else.
+    """
+    path = os.fspath(path)
+    with open(path, encoding="utf-8") as file:
+        try:
+            values = json.load(file)
+        except ValueError as error:
+            raise ValueError(f"{path} is not JSON: {error}") from error
+    if not isinstance(values, kind):
+        raise ValueError(f"{path} holds a JSON {type(values).__name__}, not {'a list' if kind is list else 'an object'}")
+    return values
+
+
+def write_json(path, values, *, sort_keys=False):
+    """Write a JSON file for people to read. Args: path: the file. values: plain values. sort_keys: put them in order."""
+    with open(path, "w", encoding="utf-8") as file:
+        json.dump(values, file, indent=2, ensure_ascii=False, sort_keys=sort_keys)
+        file.write("\n")
 
 
 def _umask():

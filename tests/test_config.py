@@ -127,3 +127,8 @@ def test_from_dict_names_what_it_does_not_know():
     with pytest.raises(ValueError, match="layers"):
         BertConfig.from_dict({"layers": 12})
     assert BertConfig.from_dict(BertConfig(vocab_size=9).to_dict()) == BertConfig(vocab_size=9)
+
+
+def test_the_exact_gelu_has_no_word_in_google_s_file():
+    with pytest.raises(ValueError, match="cannot say hidden_act='gelu', the exact form with erf"):
+        BertConfig(hidden_act="gelu").to_google()

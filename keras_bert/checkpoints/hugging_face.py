@@ -3,7 +3,6 @@
 Weights are never unpickled: a pickle can run code, so `pytorch_model.bin` is refused.
 """
 
-import json
 import os
 import re
 
@@ -14,7 +13,7 @@ from keras_bert.checkpoints.checkpoint import Checkpoint
 from keras_bert.checkpoints.rows import TRANSPOSED, Row, dense_rows, norm_rows
 from keras_bert.checkpoints.safetensors_file import SafetensorsFile, ShardedSafetensors, write_safetensors
 from keras_bert.config import BertConfig
-from keras_bert.files import replaced_directory
+from keras_bert.files import replaced_directory, write_json
 
 FORMAT = "hugging_face"
 CONFIG, WEIGHTS, INDEX = "config.json", "model.safetensors", "model.safetensors.index.json"
@@ -127,9 +126,7 @@ def write(directory, network, *, labels=None, tokenizer=None):
             shapes[_their_name(name, prefix)] = array.shape
     arrays = ((_their_name(name, prefix), array) for weight, row in variables for name, array in row.save(np.asarray(weight.value)).items())
     with replaced_directory(directory, (CONFIG, WEIGHTS, *hugging_face_tokenizer.FILES)) as building:
-        with open(os.path.join(building, CONFIG), "w", encoding="utf-8") as file:
-            json.dump(_config_values(network, encoder, labels), file, indent=2, sort_keys=True, ensure_ascii=False)
-            file.write("\n")
+        write_json(os.path.join(building, CONFIG), _config_values(network, encoder, labels), sort_keys=True)
         write_safetensors(os.path.join(building, WEIGHTS), shapes, arrays, metadata={"format": "pt"})
         if tokenizer is not None:
             hugging_face_tokenizer.write(building, tokenizer, encoder.config.max_position_embeddings)

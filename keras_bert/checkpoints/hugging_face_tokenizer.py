@@ -1,8 +1,9 @@
 """From and to the tokenizer files of a Transformers directory: vocab.txt, tokenizer_config.json, tokenizer.json."""
 
 import functools
-import json
 import os
+
+from keras_bert.files import read_json, write_json
 
 VOCABULARY, SETTINGS, WHOLE = "vocab.txt", "tokenizer_config.json", "tokenizer.json"
 FILES = (VOCABULARY, SETTINGS, WHOLE)
@@ -45,7 +46,7 @@ def read_settings(path):
     """What tokenizer_config.json says. Returns: dict of those BertTokenizer arguments. Raises: ValueError on what is not BERT's."""
     if not os.path.exists(path):
         return {}
-    values = _read_json(path)
+    values = read_json(path)
     class_name = values.get("tokenizer_class", "BertTokenizer")
     if class_name not in ("BertTokenizer", "BertTokenizerFast", "PreTrainedTokenizerFast", "TokenizersBackend"):
         raise ValueError(f"{path}: tokenizer_class={class_name!r}; only BERT's WordPiece is read (BertTokenizer, BertTokenizerFast)")
@@ -77,7 +78,7 @@ def write(directory, tokenizer, max_length):
         "tokenize_chinese_chars": tokenizer.tokenize_chinese_chars,
         "model_max_length": max_length,
     } | {f"{name}_token": piece for name, piece in specials.items()}
-    _write_json(os.path.join(directory, SETTINGS), settings)
+    write_json(os.path.join(directory, SETTINGS), settings)
     ids = {piece: tokenizer.id_of(piece) for piece in specials.values()}
     cls, sep = tokenizer.CLS, tokenizer.SEP
 
@@ -116,11 +117,11 @@ def write(directory, tokenizer, max_length):
             "vocab": {piece: index for index, piece in enumerate(tokenizer.vocabulary)},
         },
     }
-    _write_json(os.path.join(directory, WHOLE), whole)
+    write_json(os.path.join(directory, WHOLE), whole)
 
 
 def _read_whole(path):
-    values = _read_json(path)
+    values = read_json(path)
     model, normalizer = values.get("model") or {}, values.get("normalizer") or {}
     splitter = values.get("pre_tokenizer") or {}
     for name, part, wanted in (
@@ -154,20 +155,3 @@ def _read_whole(path):
         "tokenize_chinese_chars": normalizer.get("handle_chinese_chars", True),
         "max_word_characters": model.get("max_input_chars_per_word", MAX_WORD_CHARACTERS),
     }
-
-
-def _read_json(path):
-    with open(path, encoding="utf-8") as file:
-        try:
-            values = json.load(file)
-        except ValueError as error:
-            raise ValueError(f"{path} is not JSON: {error}") from error
-    if not isinstance(values, dict):
-        raise ValueError(f"{path} holds a JSON {type(values).__name__}, not an object")
-    return values
-
-
-def _write_json(path, values):
-    with open(path, "w", encoding="utf-8") as file:
-        json.dump(values, file, ensure_ascii=False, indent=2)
-        file.write("\n")

@@ -1,6 +1,5 @@
 """From KerasHub's presets: config.json, model.weights.h5 (or shards and model.weights.json), task.json, task.weights.h5, tokenizer.json."""
 
-import json
 import os
 import re
 
@@ -9,6 +8,7 @@ import ml_dtypes
 from keras_bert.checkpoints.checkpoint import Checkpoint
 from keras_bert.checkpoints.rows import Row, heads_in, heads_out
 from keras_bert.config import BertConfig
+from keras_bert.files import read_json
 
 FORMAT = "keras_hub"
 CONFIG, WEIGHTS, INDEX = "config.json", "model.weights.h5", "model.weights.json"
@@ -35,7 +35,7 @@ def open_checkpoint(directory):
     Raises: ValueError naming the file and what cannot be used.
     """
     path = os.path.join(directory, CONFIG)
-    values = _read_json(path)
+    values = read_json(path)
     if _class_of(values) != "BertBackbone":
         raise ValueError(f"{path} is of {values.get('registered_name') or values.get('class_name')!r}; only keras_hub>BertBackbone is read")
     config = _bert_config(path, values.get("config"))
@@ -114,7 +114,7 @@ def find_tokenizer(directory):
     def make():
         from keras_bert.text import BertTokenizer  # here, so that an encoder alone needs no TensorFlow
 
-        values = _read_json(path)
+        values = read_json(path)
         settings = values.get("config") or {}
         if _class_of(values) != "BertTokenizer":
             raise ValueError(
@@ -208,7 +208,7 @@ def _datasets(file):
 
 def _shards(path):
     """Returns: the files that an index names. Raises: ValueError where it is none, or leads out of its directory."""
-    weight_map = _read_json(path).get("weight_map")
+    weight_map = read_json(path).get("weight_map")
     if not isinstance(weight_map, dict) or not weight_map:
         raise ValueError(f"{path} is not an index of weights: it has no weight_map")
     names = []
@@ -264,7 +264,7 @@ def _check_heads(config, tensors):
 
 def _task_of(directory):
     path = os.path.join(directory, TASK)
-    return _read_json(path) if os.path.exists(path) else {}
+    return read_json(path) if os.path.exists(path) else {}
 
 
 def _embedder_settings(path, values):
@@ -289,17 +289,6 @@ def _class_of(values):
     """Returns: name of a serialised object's class, or None where it is not KerasHub's."""
     package, _, name = (values.get("registered_name") or "").partition(">")
     return name if package in _PACKAGES else None
-
-
-def _read_json(path):
-    with open(path, encoding="utf-8") as file:
-        try:
-            values = json.load(file)
-        except ValueError as error:
-            raise ValueError(f"{path} is not JSON: {error}") from error
-    if not isinstance(values, dict):
-        raise ValueError(f"{path} holds a JSON {type(values).__name__}, not an object")
-    return values
 
 
 def _dense(path, name):

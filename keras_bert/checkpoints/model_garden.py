@@ -7,6 +7,7 @@ model and from release to release. So no key is spelt here: the routes are follo
 
 import os
 import re
+import warnings
 
 import numpy as np
 
@@ -156,9 +157,20 @@ def write(directory, network, *, labels=None, tokenizer=None):
         config.to_json_file(os.path.join(building, CONFIG))
         if tokenizer is not None:
             tokenizer.save_asset(os.path.join(building, VOCABULARY))
+            _warn_of_lost_settings(tokenizer, find_tokenizer(building)())
         root = _objects(network, rows(config))
         root.save_counter  # noqa: B018 - creates it: tf.train.Checkpoint.restore looks for one
         root.write(os.path.join(building, NAME))
+
+
+def _warn_of_lost_settings(tokenizer, read_again):
+    theirs = read_again.settings()
+    lost = {name: value for name, value in tokenizer.settings().items() if theirs[name] != value}
+    if lost:
+        said = ", ".join(f"{name}={value!r} (read again: {theirs[name]!r})" for name, value in lost.items())
+        warnings.warn(
+            f"Model Garden's format keeps the vocabulary alone; the tokenizer's {said} must be given where it is used", stacklevel=4
+        )
 
 
 class _ObjectGraph:

@@ -6,7 +6,6 @@ vocab.txt           the tokenizer's vocabulary (sentencepiece.model: its model),
 """
 
 import functools
-import json
 import os
 
 import numpy as np
@@ -15,7 +14,7 @@ from keras_bert.checkpoints.checkpoint import Checkpoint
 from keras_bert.checkpoints.rows import Row
 from keras_bert.checkpoints.safetensors_file import SafetensorsFile, write_safetensors
 from keras_bert.config import BertConfig
-from keras_bert.files import replaced_directory
+from keras_bert.files import read_json, replaced_directory, write_json
 
 FORMAT = "keras_bert"
 DESCRIPTION, WEIGHTS = "keras_bert.json", "model.safetensors"
@@ -31,14 +30,9 @@ def open_checkpoint(directory):
     Raises: ValueError naming the file that cannot be used.
     """
     path = os.path.join(directory, DESCRIPTION)
-    with open(path, encoding="utf-8") as file:
-        try:
-            values = json.load(file)
-        except ValueError as error:
-            raise ValueError(f"{path} is not JSON: {error}") from error
-    if not isinstance(values, dict) or values.get("format") != VERSION:
-        version = values.get("format") if isinstance(values, dict) else None
-        raise ValueError(f"{path}: format {version!r}; this version of keras_bert reads format {VERSION}")
+    values = read_json(path)
+    if values.get("format") != VERSION:
+        raise ValueError(f"{path}: format {values.get('format')!r}; this version of keras_bert reads format {VERSION}")
     try:
         class_name, settings = values["class"], dict(values["settings"])
         encoder = settings.pop("encoder", None) or settings
@@ -95,9 +89,7 @@ def write(directory, network, *, task=None, settings=None, labels=None, tokenize
 
             values["settings"]["tokenizer"] = tokenizer_to_dict(tokenizer)
             tokenizer.save_asset(os.path.join(building, tokenizer.ASSET))
-        with open(os.path.join(building, DESCRIPTION), "w", encoding="utf-8") as file:
-            json.dump(values, file, indent=2, ensure_ascii=False)
-            file.write("\n")
+        write_json(os.path.join(building, DESCRIPTION), values)
         write_safetensors(
             os.path.join(building, WEIGHTS),
             {path: tuple(weight.shape) for path, weight in weights.items()},

@@ -8,6 +8,8 @@ import ml_dtypes
 import numpy as np
 from safetensors import SafetensorError, safe_open
 
+from keras_bert.files import read_json
+
 _NUMPY_DTYPES = {"F32": np.float32, "F16": np.float16, "BF16": ml_dtypes.bfloat16, "F64": np.float64}
 _NAMES_OF_DTYPES = {np.dtype(dtype): name for name, dtype in _NUMPY_DTYPES.items()}
 
@@ -64,12 +66,10 @@ class ShardedSafetensors:
     def __init__(self, path, rename=lambda name: name):
         self.path = os.fspath(path)
         directory = os.path.dirname(self.path)
-        with open(self.path, encoding="utf-8") as file:
-            try:
-                weight_map = json.load(file)["weight_map"]
-                files = sorted(set(weight_map.values()))
-            except (ValueError, KeyError, TypeError, AttributeError) as error:
-                raise ValueError(f"{self.path} is not an index of safetensors files: no JSON object with a weight_map") from error
+        weight_map = read_json(self.path).get("weight_map")
+        if not isinstance(weight_map, dict):
+            raise ValueError(f"{self.path} is not an index of safetensors files: it has no weight_map")
+        files = sorted(set(weight_map.values()), key=str)
         for name in files:
             if not isinstance(name, str) or name != os.path.basename(name) or name in ("", ".", ".."):
                 raise ValueError(f"{self.path} names {name!r}, a path that leaves its directory; a shard lies beside the index")

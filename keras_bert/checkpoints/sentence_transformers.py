@@ -1,11 +1,11 @@
 """From a sentence-transformers directory: modules.json, what Transformers writes, and a config.json for each further module."""
 
 import dataclasses
-import json
 import os
 import warnings
 
 from keras_bert.checkpoints import hugging_face
+from keras_bert.files import read_json
 
 FORMAT = "sentence_transformers"
 MODULES, SETTINGS, MODEL_SETTINGS = "modules.json", "sentence_bert_config.json", "config_sentence_transformers.json"
@@ -35,7 +35,7 @@ def open_checkpoint(directory):
     _check_has_weights(transformer)
     checkpoint = hugging_face.open_checkpoint(transformer)
     settings = {"pooling": _pooling(pooling, checkpoint.config.hidden_size), "normalize": normalize}
-    said = _read_json(os.path.join(transformer, SETTINGS)) or {}
+    said = _read_if_there(os.path.join(transformer, SETTINGS)) or {}
     _check_features(os.path.join(transformer, SETTINGS), said)
     max_length = _max_length(transformer, said, checkpoint.config.max_position_embeddings)
     if max_length is not None:
@@ -59,7 +59,7 @@ def open_checkpoint(directory):
 def _modules(directory):
     """Returns: directory of the Transformer, of the Pooling, and whether Normalize follows."""
     path = os.path.join(directory, MODULES)
-    modules = _read_json(path, list)
+    modules = _read_if_there(path, list)
     if modules is None:
         raise ValueError(f"{path} is not there; it says what the model is made of")
     found = []
@@ -101,7 +101,7 @@ def _check_has_weights(directory):
 
 def _pooling(directory, hidden_size):
     path = os.path.join(directory, "config.json")
-    values = _read_json(path)
+    values = _read_if_there(path)
     if values is None:
         raise ValueError(f"{path} is not there; it says how the tokens are pooled")
     if "pooling_mode" in values:
@@ -146,7 +146,7 @@ def _max_length(directory, values, most):
     length = values.get(name)
     if length is None:
         path, name = os.path.join(directory, "tokenizer_config.json"), "model_max_length"
-        length = (_read_json(path) or {}).get(name)
+        length = (_read_if_there(path) or {}).get(name)
         if isinstance(length, (int, float)):
             length = int(min(length, most))
     if length is None:
@@ -171,22 +171,12 @@ def _lower_cased(tokenizer):
 
 def _tell_of_prompt(directory):
     path = os.path.join(directory, MODEL_SETTINGS)
-    values = _read_json(path) or {}
+    values = _read_if_there(path) or {}
     prompts, default = values.get("prompts") or {}, values.get("default_prompt_name")
     prompt = prompts.get(default) if isinstance(prompts, dict) else None
     if prompt:
         warnings.warn(f"{path}: the model was trained with {prompt!r} before every text; put it there yourself", stacklevel=4)
 
 
-def _read_json(path, kind=dict):
-    """Returns: what a file holds, or None: it is not there, and need not be. Raises: ValueError naming it."""
-    if not os.path.exists(path):
-        return None
-    with open(path, encoding="utf-8") as file:
-        try:
-            values = json.load(file)
-        except ValueError as error:
-            raise ValueError(f"{path} is not JSON: {error}") from error
-    if not isinstance(values, kind):
-        raise ValueError(f"{path} holds a JSON {type(values).__name__}, not {'a list' if kind is list else 'an object'}")
-    return values
+def _read_if_there(path, kind=dict):
+    return read_json(path, kind) if os.path.exists(path) else None

@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 
-from keras_bert import BertConfig
+from keras_bert import BertConfig, BertTokenizer
 from keras_bert.checkpoints import model_garden
 from keras_bert.checkpoints.checkpoint import load_weights
 from keras_bert.models import BertEncoder, MaskedLM, Pretrainer, SequenceClassifier, SpanClassifier, TextEmbedder, TokenClassifier
@@ -587,3 +587,10 @@ def test_a_directory_of_this_format_is_replaced(tmp_path, tiny_config, tiny_toke
     model_garden.write(tmp_path / "out", network(BertEncoder))
     assert not (tmp_path / "out" / "vocab.txt").exists()
     assert model_garden.open_checkpoint(tmp_path / "out").config == CONFIG
+
+
+def test_settings_that_the_format_cannot_keep_are_named(tmp_path, tiny_config, tiny_tokenizer):
+    tokenizer = BertTokenizer(tiny_tokenizer.vocabulary, lower_case=False, max_word_characters=100)
+    lost = r"lower_case=False \(read again: True\), max_word_characters=100 \(read again: 200\) must be given"
+    with pytest.warns(UserWarning, match=lost):
+        model_garden.write(tmp_path / "out", BertEncoder(tiny_config), tokenizer=tokenizer)

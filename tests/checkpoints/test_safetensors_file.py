@@ -129,8 +129,6 @@ def test_shards_give_the_same_weights(sharded, reference):
 def test_a_shard_outside_the_directory_is_refused(sharded, home):
     path, index, rewrite = sharded
     index["weight_map"]["bert.pooler.dense.bias"] = home
-    if home == 3:
-        index["weight_map"] = {"bert.pooler.dense.bias": 3}
     rewrite(index)
     with pytest.raises(ValueError, match=r"index\.json names .*, a path that leaves its directory"):
         ShardedSafetensors(path / "model.safetensors.index.json")
@@ -148,9 +146,17 @@ def test_a_shard_or_tensor_that_is_not_there_is_named(sharded):
         keras_bert.from_pretrained(path, cls=BertEncoder)
 
 
-@pytest.mark.parametrize("index", ["{", "[]", '{"metadata": {}}', '{"weight_map": 3}'])
-def test_an_index_that_is_none_is_named(sharded, index):
+@pytest.mark.parametrize(
+    ("index", "words"),
+    [
+        ("{", "is not JSON"),
+        ("[]", "holds a JSON list"),
+        ('{"metadata": {}}', "has no weight_map"),
+        ('{"weight_map": 3}', "has no weight_map"),
+    ],
+)
+def test_an_index_that_is_none_is_named(sharded, index, words):
     path, _, rewrite = sharded
     rewrite(index)
-    with pytest.raises(ValueError, match=r"index\.json is not an index of safetensors files"):
+    with pytest.raises(ValueError, match=rf"index\.json .*{words}"):
         keras_bert.from_pretrained(path, cls=BertEncoder)

@@ -66,7 +66,7 @@ from keras_bert.checkpoints import hugging_face
 from keras_bert.checkpoints.safetensors_file import write_safetensors
 from keras_bert.models import BertEncoder, Pretrainer
 
-config = BertConfig(hidden_size=1024, num_hidden_layers=24, num_attention_heads=16, intermediate_size=4096, hidden_act="gelu",
+config = BertConfig(hidden_size=1024, num_hidden_layers=24, num_attention_heads=16, intermediate_size=4096,
                     extra={"architectures": ["BertForPreTraining"]})
 network = Pretrainer(BertEncoder(config, initialize=False))
 rows = {row.path: row for row in hugging_face.rows(config)}
