@@ -82,19 +82,22 @@ with open(sys.argv[1] + "/config.json", "w") as file:
     json.dump(config.to_transformers(), file)
 """
 
+# The kernel's high-water mark of this very program: getrusage's would be that of the process that started it, where it was larger.
 MEASURED_PROGRAM = """
-import json, resource, runpy, sys, time
+import json, re, runpy, sys, time
 started = time.monotonic()
 sys.argv = sys.argv[1:]
 sys.path.insert(0, sys.argv[0].rsplit("/", 1)[0])
 runpy.run_path(sys.argv[0], run_name="__main__")
-print(json.dumps({"peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024, "seconds": time.monotonic() - started}))
+peak = 1024 * int(re.search(r"VmHWM:\\s*(\\d+) kB", open("/proc/self/status").read())[1])
+print(json.dumps({"peak_bytes": peak, "seconds": time.monotonic() - started}))
 """
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="the peak is read from Linux's /proc")
 @pytest.mark.parametrize("format", ["keras_bert", "hugging_face", "model_garden"])
-def test_bert_large_takes_little_memory(root, tmp_path, format, record_property):
+def test_bert_large_takes_little_memory(root, tmp_path, format):
     subprocess.run([sys.executable, "-c", LARGE_PROGRAM, str(tmp_path / "large")], check=True, cwd=root)
     script = str(root / "examples" / "convert_checkpoint.py")
     arguments = ["--input", str(tmp_path / "large"), "--output_dir", str(tmp_path / "out"), "--format", format]
