@@ -43,6 +43,7 @@ def convert(source, output_dir, format, *, input_format=None):
     print(model.load_report, flush=True)
     tokenizer = checkpoint.make_tokenizer()
     network, labels, tokenizer = checkpoints.parts_of(model, checkpoint.labels, tokenizer)
+    labels = labels if hasattr(network, "num_labels") else None  # a bare encoder's config.json may name some, of no use to it
     network_class, probe = type(network), probe_batch(network)
     expected = answers(network, probe)
     parameters = sum(int(np.prod(weight.shape)) for weight in network.weights)

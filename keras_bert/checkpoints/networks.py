@@ -58,7 +58,7 @@ def build_network(checkpoint, cls, *, dtype=None, labels=None, **options):
     kind = cls.__name__
     if checkpoint.network == kind:
         options = {name: value for name, value in checkpoint.settings.items() if name in _OPTIONS.get(kind, ())} | options
-    pooling = options.get("pooling", "pooler") if kind in ("SequenceClassifier", "TextEmbedder") else None
+    pooling = options.get("pooling", _POOLINGS.get(kind))
     as_saved = checkpoint.format == native.FORMAT and checkpoint.network == kind and pooling == checkpoint.settings.get("pooling", pooling)
     saved_whole = as_saved and checkpoint.has("pooler")  # used or not, it comes back
     pooler = kind == "Pretrainer" or pooling == "pooler" or saved_whole
@@ -81,6 +81,7 @@ def _pooling_of(checkpoint, kind):
     return checkpoint.settings.get("pooling", "pooler") if kind == "SequenceClassifier" else None
 
 
+_POOLINGS = {"SequenceClassifier": "pooler", "TextEmbedder": "mean"}  # as their constructors have it
 _OPTIONS = {
     "MaskedLM": ("head_hidden_act", "head_layer_norm_eps"),
     "SequenceClassifier": ("pooling", "dropout"),

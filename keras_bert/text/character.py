@@ -1,7 +1,5 @@
 """A token a character, in TensorFlow ops: the tokenizer of small Chinese models."""
 
-import os
-
 import numpy as np
 import tensorflow as tf
 
@@ -27,10 +25,7 @@ class CharacterTokenizer(Tokenizer):
     """
 
     def __init__(self, vocabulary, *, lower_case=True):
-        if isinstance(vocabulary, (str, os.PathLike)):
-            vocabulary = vocabulary_lib.load_vocabulary(vocabulary)
-        else:
-            vocabulary = vocabulary_lib.check_vocabulary(list(vocabulary))
+        vocabulary = vocabulary_lib.as_vocabulary(vocabulary)
         super().__init__(vocabulary)
         self.lower_case = bool(lower_case)
         self._normalizer = Normalizer(lower_case=lower_case)

@@ -45,6 +45,13 @@ def check_vocabulary(pieces, *, source="vocabulary"):
     return pieces
 
 
+def as_vocabulary(vocabulary):
+    """Args: vocabulary: path of a vocab.txt, or the list of its pieces. Returns: list[str], checked. Raises: as load_vocabulary."""
+    if isinstance(vocabulary, (str, os.PathLike)):
+        return load_vocabulary(vocabulary)
+    return check_vocabulary(list(vocabulary))
+
+
 def save_vocabulary(pieces, path):
     """Write a vocab.txt. Args: pieces: list[str]. path: the file. Raises: ValueError on a piece that spans lines."""
     for number, piece in enumerate(pieces, 1):

@@ -1,7 +1,5 @@
 """A token a word, words being what white space parts, in TensorFlow ops: for text that is split already, logs, or codes."""
 
-import os
-
 import numpy as np
 import tensorflow as tf
 
@@ -30,10 +28,7 @@ class WhitespaceTokenizer(Tokenizer):
     """
 
     def __init__(self, vocabulary, *, lower_case=False):
-        if isinstance(vocabulary, (str, os.PathLike)):
-            vocabulary = vocabulary_lib.load_vocabulary(vocabulary)
-        else:
-            vocabulary = vocabulary_lib.check_vocabulary(list(vocabulary))
+        vocabulary = vocabulary_lib.as_vocabulary(vocabulary)
         super().__init__(vocabulary)
         self.lower_case = bool(lower_case)
         self._normalizer = Normalizer(lower_case=True, strip_accents=False) if self.lower_case else None

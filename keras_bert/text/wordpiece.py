@@ -4,7 +4,6 @@ The text is normalised by keras_bert.text.normalization, and tensorflow-text spl
 Tokenization").
 """
 
-import os
 import unicodedata
 
 import numpy as np
@@ -50,10 +49,7 @@ class BertTokenizer(Tokenizer):
     """
 
     def __init__(self, vocabulary, *, lower_case=True, max_word_characters=200, strip_accents=None, tokenize_chinese_chars=True):
-        if isinstance(vocabulary, (str, os.PathLike)):
-            vocabulary = vocabulary_lib.load_vocabulary(vocabulary)
-        else:
-            vocabulary = vocabulary_lib.check_vocabulary(list(vocabulary))
+        vocabulary = vocabulary_lib.as_vocabulary(vocabulary)
         if isinstance(max_word_characters, bool) or not 1 <= max_word_characters <= MAX_WORD_CHARACTERS_LIMIT:
             raise ValueError(f"max_word_characters={max_word_characters!r} is not in 1 to {MAX_WORD_CHARACTERS_LIMIT}")
         _check_lengths(vocabulary)

@@ -50,6 +50,15 @@ def test_labels_and_vocabulary_come_along(convert, tiny_classifier, tmp_path):
     assert checkpoint.make_tokenizer().vocabulary == tiny_classifier.tokenizer.vocabulary
 
 
+def test_labels_that_a_bare_encoder_s_file_names_do_not_matter(tiny_transformers_directory, tmp_path):
+    from convert_checkpoint import convert
+
+    path, tensors, rewrite = tiny_transformers_directory
+    del tensors["classifier.weight"], tensors["classifier.bias"]
+    rewrite(architectures=None)  # as old files are; id2label stays
+    assert convert(str(path), str(tmp_path / "out"), "keras_bert")["max_abs_diff"] == 0
+
+
 def test_what_cannot_be_read_is_told_in_one_line_and_nothing_is_written(convert, tmp_path):
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "pytorch_model.bin").write_bytes(b"")

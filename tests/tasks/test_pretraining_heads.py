@@ -80,3 +80,9 @@ def test_embeddings_of_texts_do_not_hang_on_their_batch(tiny_config, tiny_tokeni
     np.testing.assert_allclose(np.linalg.norm(together, axis=1), np.ones(4), atol=1e-6)
     for text, vector in zip(texts, together, strict=True):
         np.testing.assert_allclose(model.predict([text], verbose=0)[0], vector, atol=1e-6)
+
+
+def test_an_embedder_of_a_checkpoint_without_pooler_misses_none(tmp_path, masked_lm):
+    masked_lm.save_pretrained(tmp_path / "model")
+    model = BertEmbedder.from_pretrained(tmp_path / "model")  # warnings of new weights are errors here
+    assert model.network.pooling == "mean" and not model.encoder.pooler
