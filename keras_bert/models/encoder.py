@@ -5,6 +5,7 @@ import keras
 from keras_bert import features
 from keras_bert.config import BertConfig
 from keras_bert.layers import AttentionMask, BertEmbeddings, Pooler, PostNormBlock
+from keras_bert.models.network import check_keywords
 
 
 @keras.saving.register_keras_serializable(package="keras_bert")
@@ -41,6 +42,7 @@ class BertEncoder(keras.Model):
         initialize=True,
         **kwargs,
     ):
+        check_keywords("BertEncoder", kwargs)
         if not isinstance(config, BertConfig):
             raise TypeError(f"config is a {type(config).__name__}; BertEncoder takes a BertConfig")
         pooler = not packed if pooler is None else pooler

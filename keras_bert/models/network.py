@@ -10,6 +10,7 @@ class EncoderWithHead(keras.Model):
     """
 
     def __init__(self, encoder, inputs, outputs, **kwargs):
+        check_keywords(type(self).__name__, kwargs)
         super().__init__(inputs=inputs, outputs=outputs, **kwargs)
         self.encoder = encoder
 
@@ -25,6 +26,13 @@ class EncoderWithHead(keras.Model):
     def from_config(cls, config, custom_objects=None):
         encoder = keras.saving.deserialize_keras_object(config["encoder"], custom_objects=custom_objects)
         return cls(**{**config, "encoder": encoder})
+
+
+def check_keywords(class_name, keywords):
+    """Raises: TypeError naming keyword arguments that are none of keras.Model's: it would swallow them, a misspelt option with them."""
+    unknown = sorted(set(keywords) - {"name", "trainable"})
+    if unknown:
+        raise TypeError(f"{class_name} has no argument {', '.join(unknown)}")
 
 
 def check_num_labels(num_labels):

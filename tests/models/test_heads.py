@@ -132,6 +132,15 @@ def test_bad_arguments_are_told(tiny_config, make, words):
         make(BertEncoder(tiny_config, pooler=False))
 
 
+def test_a_misspelt_option_is_told(tiny_config, reference):
+    with pytest.raises(TypeError, match="BertEncoder has no argument return_hidden_state"):
+        BertEncoder(tiny_config, return_hidden_state=True)
+    with pytest.raises(TypeError, match="SpanClassifier has no argument dropout"):
+        SpanClassifier(BertEncoder(tiny_config), dropout=0.1)
+    with pytest.raises(TypeError, match="BertEncoder has no argument pack"):
+        keras_bert.from_pretrained(reference / "hugging_face" / "pretraining", cls=BertEncoder, pack=True)
+
+
 def test_every_network_reloads_from_a_keras_file_in_a_fresh_process(tiny_config, tmp_path):
     encoder = BertEncoder(tiny_config)
     networks = [
