@@ -11,9 +11,9 @@ import numpy as np
 from keras_bert.checkpoints import hugging_face_tokenizer
 from keras_bert.checkpoints.checkpoint import Checkpoint
 from keras_bert.checkpoints.rows import TRANSPOSED, Row, dense_rows, norm_rows
-from keras_bert.checkpoints.safetensors_file import SafetensorsFile, ShardedSafetensors, write_safetensors
 from keras_bert.config import BertConfig
 from keras_bert.files import replaced_directory, write_json
+from keras_bert.safetensors_file import SafetensorsFile, ShardedSafetensors, write_safetensors
 
 FORMAT = "hugging_face"
 CONFIG, WEIGHTS, INDEX = "config.json", "model.safetensors", "model.safetensors.index.json"

@@ -12,9 +12,9 @@ import numpy as np
 
 from keras_bert.checkpoints.checkpoint import Checkpoint
 from keras_bert.checkpoints.rows import Row
-from keras_bert.checkpoints.safetensors_file import SafetensorsFile, write_safetensors
 from keras_bert.config import BertConfig
 from keras_bert.files import read_json, replaced_directory, write_json
+from keras_bert.safetensors_file import SafetensorsFile, write_safetensors
 
 FORMAT = "keras_bert"
 DESCRIPTION, WEIGHTS = "keras_bert.json", "model.safetensors"

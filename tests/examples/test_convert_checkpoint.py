@@ -72,8 +72,8 @@ import json, os, sys
 import numpy as np
 from keras_bert import BertConfig
 from keras_bert.checkpoints import hugging_face
-from keras_bert.checkpoints.safetensors_file import write_safetensors
 from keras_bert.models import BertEncoder, Pretrainer
+from keras_bert.safetensors_file import write_safetensors
 
 config = BertConfig(hidden_size=1024, num_hidden_layers=24, num_attention_heads=16, intermediate_size=4096,
                     extra={"architectures": ["BertForPreTraining"]})

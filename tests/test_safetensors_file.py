@@ -1,13 +1,15 @@
 import json
 import struct
 
+import ml_dtypes
 import numpy as np
 import pytest
+from safetensors import deserialize
 from safetensors.numpy import load_file, save_file
 
 import keras_bert
 from keras_bert import BertEncoder
-from keras_bert.checkpoints.safetensors_file import SafetensorsFile, ShardedSafetensors, write_safetensors
+from keras_bert.safetensors_file import SafetensorsFile, ShardedSafetensors, write_safetensors
 
 
 @pytest.fixture
@@ -48,6 +50,33 @@ def test_the_library_reads_what_is_written(tmp_path):
     assert sorted(loaded) == sorted(arrays)
     for name, value in arrays.items():
         np.testing.assert_array_equal(loaded[name], value)
+
+
+def test_the_library_reads_each_dtype(tmp_path):
+    names = {
+        "BF16": ml_dtypes.bfloat16, "F16": "float16", "F32": "float32", "F64": "float64",
+        "I32": "int32", "I64": "int64", "U32": "uint32", "BOOL": "bool",
+    }  # fmt: skip
+    arrays = {name: np.array([0, 1, 3]).astype(dtype) for name, dtype in names.items()}
+    path = tmp_path / "mixed.safetensors"
+    write_safetensors(path, dict.fromkeys(arrays, (3,)), iter(arrays.items()), dtype=names)
+    for name, tensor in deserialize(path.read_bytes()):
+        assert (tensor["dtype"], tensor["shape"], bytes(tensor["data"])) == (name, [3], arrays[name].tobytes())
+    file = SafetensorsFile(path, weights_only=False)
+    for name, value in arrays.items():
+        assert file.read(name).dtype == value.dtype
+        np.testing.assert_array_equal(file.read(name), value)
+    with pytest.raises(ValueError, match=r"mixed\.safetensors: (I32|I64|U32|BOOL) has dtype \1; weights are F32, F16, BF16, F64$"):
+        SafetensorsFile(path)
+
+
+def test_dtypes_that_are_not_read_or_written_are_named(tmp_path):
+    save_file({"x": np.zeros(2, "uint8")}, tmp_path / "bytes.safetensors")
+    with pytest.raises(ValueError, match=r"bytes\.safetensors: x has dtype U8; what is read is F32, F16, BF16, F64, I32, I64, U32, BOOL$"):
+        SafetensorsFile(tmp_path / "bytes.safetensors", weights_only=False)
+    with pytest.raises(ValueError, match="x has dtype uint8; what is written is float32, float16, bfloat16, float64, int32"):
+        write_safetensors(tmp_path / "f", {"x": (2,)}, [("x", np.zeros(2, "uint8"))], dtype="uint8")
+    assert not (tmp_path / "f").exists()
 
 
 def test_writing_other_than_announced_is_refused(tmp_path):
