@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import tempfile
+import time
 
 
 @contextlib.contextmanager
@@ -44,6 +45,21 @@ def replaced_directory(path, names):
             os.rename(building, path)
     except BaseException:
         shutil.rmtree(building, ignore_errors=True)
+        raise
+
+
+@contextlib.contextmanager
+def replaced_file(path):
+    """Give the name of a file to write beside `path`; it takes the place of `path` on success, and is deleted on an exception."""
+    path = os.path.abspath(os.fspath(path))
+    # A name of its own: TensorBoard, for one, reads whatever has "tfevents" in its name.
+    aside = os.path.join(os.path.dirname(path), f".building-{os.getpid()}-{time.monotonic_ns()}")
+    try:
+        yield aside
+        os.replace(aside, path)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            os.remove(aside)
         raise
 
 
