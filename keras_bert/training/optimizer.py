@@ -1,116 +1,281 @@
-"""AdamW as BERT is trained with: linear warm-up and decay, no decay of biases and LayerNorm, gradients clipped by global norm."""
+"""AdamW and LAMB as BERT is trained with: no decay of biases and LayerNorm, one rate for each layer or head, averaged weights."""
+
+import re
 
 import keras
 from keras import ops
+
+from keras_bert.training.schedules import SCHEDULES
+
+tf = None
+if keras.backend.backend() == "tensorflow":  # the module serves the other backends too
+    import tensorflow as tf
 
 # LayerNorm's scale and shift are "gamma" and "beta" in Keras.
 NO_WEIGHT_DECAY = ("bias", "gamma", "beta")
 
 
 @keras.saving.register_keras_serializable(package="keras_bert")
-class WarmupLinearDecay(keras.optimizers.schedules.LearningRateSchedule):
-    """From 0 up to a peak in warmup_steps, then straight down to end_learning_rate at total_steps.
-
-        rate(step) = peak * step / warmup_steps                                             while step < warmup_steps
-                     end + (peak - end) * (total_steps - step) / (total_steps - warmup_steps)   until total_steps
-                     end                                                                    after that
-
-    The first update happens at step 0, where google-research's warm-up also gives rate 0.
-
-    Args:
-        peak_learning_rate: the highest rate.
-        total_steps: optimizer updates in the run, 1 or more.
-        warmup_steps: 0 or more, at most total_steps.
-        end_learning_rate: the rate at the end.
-    Call: step, a number of updates done. Returns: float32 scalar.
-    Raises: ValueError naming the value that does not fit.
-    Source: Devlin et al. 2018, appendix A.2; google-research/bert optimization.py (whose decay also runs from step 0, so
-        that its rate drops by warmup_steps / total_steps where warm-up ends; here the peak is reached).
-    """
-
-    def __init__(self, peak_learning_rate, total_steps, *, warmup_steps=0, end_learning_rate=0.0):
-        if not total_steps >= 1:
-            raise ValueError(f"total_steps={total_steps!r} is not a positive number of updates")
-        if int(warmup_steps) != warmup_steps or not 0 <= warmup_steps <= total_steps:
-            raise ValueError(f"warmup_steps={warmup_steps!r} is not a whole number in 0 to total_steps={total_steps!r}")
-        if not 0 <= end_learning_rate <= peak_learning_rate:
-            raise ValueError(f"end_learning_rate={end_learning_rate!r} is not in 0 to peak_learning_rate={peak_learning_rate!r}")
-        self.peak_learning_rate = float(peak_learning_rate)
-        self.total_steps = int(total_steps)
-        self.warmup_steps = int(warmup_steps)
-        self.end_learning_rate = float(end_learning_rate)
-
-    def __call__(self, step):
-        step = ops.cast(step, "float32")
-        warm = self.peak_learning_rate * step / max(self.warmup_steps, 1)
-        left = ops.clip((self.total_steps - step) / max(self.total_steps - self.warmup_steps, 1), 0.0, 1.0)
-        decayed = self.end_learning_rate + (self.peak_learning_rate - self.end_learning_rate) * left
-        return ops.where(step < self.warmup_steps, warm, decayed)
-
-    def get_config(self):
-        return {
-            "peak_learning_rate": self.peak_learning_rate,
-            "total_steps": self.total_steps,
-            "warmup_steps": self.warmup_steps,
-            "end_learning_rate": self.end_learning_rate,
-        }
-
-
-@keras.saving.register_keras_serializable(package="keras_bert")
 class AdamW(keras.optimizers.AdamW):
-    """keras.optimizers.AdamW that still knows after a reload which variables decay, and on TensorFlow updates in one pass.
+    """google-research's AdamW. On TensorFlow Adam is one pass over memory; Keras writes it as some ten.
 
-    Keras writes Adam as some ten operations, each a pass over memory; TensorFlow has it as one, with the same formula.
+        m = beta_1 * m + (1 - beta_1) * gradient
+        v = beta_2 * v + (1 - beta_2) * gradient ** 2
+        variable = variable - rate * (m / (sqrt(v) + epsilon) + weight_decay * variable)
+
+    where rate is the learning rate times the factors below. With use_ema=True the average of a variable is updated with it,
+    on the variable's own device, so that it is right under every tf.distribute strategy.
 
     Args:
+        learning_rate: float or schedule.
+        weight_decay: decoupled, per unit of rate.
+        beta_1, beta_2, epsilon: google-research's values.
+        bias_correction: multiply m / (sqrt(v) + epsilon) by sqrt(1 - beta_2 ** t) / (1 - beta_1 ** t) in update t, as Keras and
+            Kingma & Ba 2015 (section 2, "epsilon hat") do. google-research leaves it out: its first steps are three times as
+            long (0.1 / sqrt(0.001)), which the warm-up takes up.
         exclude_from_weight_decay: names of variables (the last part of their path) that do not decay.
-        others: those of keras.optimizers.AdamW.
+        learning_rate_multipliers: factors of the rate by part of a variable's path, as {"crf": 100.0} for "crf/transitions";
+            {"layer_0": 0.5, "bias": 2.0} both meet in "layer_0/output/bias". 0 holds a part still.
+        layer_decay: in 0 (not included) to 1: the rate falls by this factor from layer to layer, from the head down to the
+            embeddings; see `layer_factor`.
+        others: those of keras.optimizers.AdamW but amsgrad.
+    Raises: ValueError naming the value that does not fit; from build, naming a multiplier that meets no variable.
+    Source: google-research/bert optimization.py AdamWeightDecayOptimizer; Loshchilov & Hutter 2019.
     """
 
-    def __init__(self, *args, exclude_from_weight_decay=NO_WEIGHT_DECAY, **kwargs):
-        super().__init__(*args, **kwargs)
+    def __init__(
+        self,
+        learning_rate=0.001,
+        weight_decay=0.01,
+        beta_1=0.9,
+        beta_2=0.999,
+        epsilon=1e-6,
+        *,
+        bias_correction=False,
+        exclude_from_weight_decay=NO_WEIGHT_DECAY,
+        learning_rate_multipliers=None,
+        layer_decay=None,
+        **kwargs,
+    ):
+        if kwargs.get("amsgrad"):
+            raise ValueError("amsgrad=True: BERT's optimizers have none; take keras.optimizers.AdamW for it")
+        if layer_decay is not None and not 0 < layer_decay <= 1:
+            raise ValueError(f"layer_decay={layer_decay!r} is neither in 0 (not included) to 1, nor None")
+        multipliers = dict(learning_rate_multipliers or {})
+        for name, factor in multipliers.items():
+            if not factor >= 0:
+                raise ValueError(f"learning_rate_multipliers[{name!r}]={factor!r} is not a factor of 0 or more")
+        super().__init__(learning_rate, weight_decay=weight_decay, beta_1=beta_1, beta_2=beta_2, epsilon=epsilon, **kwargs)
+        self.bias_correction = bias_correction
         self.excluded_names = tuple(exclude_from_weight_decay)
+        self.learning_rate_multipliers = {name: float(factor) for name, factor in multipliers.items()}
+        self.layer_decay = layer_decay
 
     def build(self, variables):
         if not self.built:
-            # By variable, not by Keras's var_names: on TensorFlow those are matched with names like "bias_3:0".
-            self.exclude_from_weight_decay(var_list=[variable for variable in variables if variable.name in self.excluded_names])
+            paths = [_path(variable) for variable in variables]
+            # By index: a reload, or a strategy's copies of a variable, change its identity and TensorFlow's name for it.
+            self._decays = tuple(path[-1] not in self.excluded_names for path in paths)
+            self._factors = self._rate_factors(paths)
         super().build(variables)
 
-    def _apply_weight_decay(self, variables):
-        """Keras calls this before the updates; here each update decays its own variable, in one pass for Keras's three."""
+    def _rate_factors(self, paths):
+        parts = {part for path in paths for part in path}
+        unknown = sorted(set(self.learning_rate_multipliers) - parts)
+        if unknown:
+            raise ValueError(
+                f"learning_rate_multipliers names {', '.join(map(repr, unknown))}, which is part of no variable's path; "
+                f"the parts are {', '.join(sorted(parts))}"
+            )
+        factors = [1.0] * len(paths)
+        if self.layer_decay is not None:
+            layers = [index for path in paths if (index := _layer_index(path)) is not None]
+            if not layers:
+                raise ValueError(f"layer_decay={self.layer_decay!r}: no variable is of a layer_0, layer_1, ... to count from; leave it out")
+            factors = [layer_factor(path, self.layer_decay, max(layers) + 1) for path in paths]
+        for name, factor in self.learning_rate_multipliers.items():
+            factors = [old * factor if name in path else old for old, path in zip(factors, paths, strict=True)]
+        return tuple(factors)
 
     def update_step(self, gradient, variable, learning_rate):
-        if self.weight_decay and self._use_weight_decay(variable):
-            variable.assign(variable * ops.cast(1.0 - learning_rate * self.weight_decay, variable.dtype))
-        if keras.backend.backend() != "tensorflow" or self.amsgrad:
-            return super().update_step(gradient, variable, learning_rate)
-        import tensorflow as tf  # here, so that the module serves the other backends
-
+        """One update of one variable. Under a strategy Keras calls it once a device, with TensorFlow's variable of that device."""
         index = self._get_variable_index(variable)
-        dtype = tf.as_dtype(variable.dtype)
-        step = ops.cast(self.iterations + 1, dtype)
-        beta_1, beta_2 = tf.constant(self.beta_1, dtype), tf.constant(self.beta_2, dtype)
+        rate = ops.cast(learning_rate, variable.dtype) * self._factors[index]
+        gradient = ops.cast(tf.convert_to_tensor(gradient) if tf else gradient, variable.dtype)  # dense, if it is sparse
+        self._step(gradient, variable, index, rate)
+        if self.use_ema:
+            self._average(variable, index)
+
+    def _step(self, gradient, variable, index, rate):
+        if self._weight_decay_of(variable, index):
+            # google-research decays by the value before the update. This is the same: Adam does not read the value.
+            self.assign(variable, variable * (1.0 - rate * self.weight_decay))
+        beta_1_power, beta_2_power = self._beta_powers(variable.dtype)
+        if not tf:
+            m, v = self._moments(gradient, index)
+            rate = rate * ops.sqrt(1.0 - beta_2_power) / (1.0 - beta_1_power)
+            return self._subtract(variable, rate, m / (ops.sqrt(v) + self.epsilon))
         tf.raw_ops.ResourceApplyAdam(
             var=_handle(variable),
             m=_handle(self._momentums[index]),
             v=_handle(self._velocities[index]),
-            beta1_power=tf.pow(beta_1, step),
-            beta2_power=tf.pow(beta_2, step),
-            lr=ops.cast(learning_rate, dtype),
-            beta1=beta_1,
-            beta2=beta_2,
-            epsilon=tf.constant(self.epsilon, dtype),
-            grad=tf.cast(tf.convert_to_tensor(gradient), dtype),
+            beta1_power=beta_1_power,
+            beta2_power=beta_2_power,
+            lr=rate,
+            beta1=ops.cast(self.beta_1, variable.dtype),
+            beta2=ops.cast(self.beta_2, variable.dtype),
+            epsilon=ops.cast(self.epsilon, variable.dtype),
+            grad=gradient,
         )
 
+    def _weight_decay_of(self, variable, index):
+        return self.weight_decay if self._decays[index] and self._use_weight_decay(variable) else 0.0
+
+    def _beta_powers(self, dtype):
+        """beta ** t of both betas; 0, which corrects nothing, without bias_correction."""
+        step = ops.cast(self.iterations + 1, dtype)
+        return [ops.power(ops.cast(beta, dtype), step) * float(self.bias_correction) for beta in (self.beta_1, self.beta_2)]
+
+    def _moments(self, gradient, index):
+        """Update m and v. Returns: both."""
+        for moment, beta, value in (
+            (self._momentums[index], self.beta_1, gradient),
+            (self._velocities[index], self.beta_2, ops.square(gradient)),
+        ):
+            # 1 - beta in the variable's precision, as the correction has it: in update 1 they must cancel.
+            self._subtract(moment, 1.0 - ops.cast(beta, gradient.dtype), moment - value)
+        return self._momentums[index], self._velocities[index]
+
+    def _subtract(self, variable, rate, step):
+        """variable -= rate * step, with no array between on TensorFlow."""
+        if tf:
+            tf.raw_ops.ResourceApplyGradientDescent(var=_handle(variable), alpha=rate, delta=step)
+        else:
+            self.assign_sub(variable, rate * step)
+
+    def _apply_weight_decay(self, variables):
+        """Keras calls this before the updates; here each update decays its own variable, in one pass for Keras's three."""
+
+    # The average of the weights.
+
+    def _average(self, variable, index):
+        average = self._model_variables_moving_average[index]
+        # The first update begins the average at the variable.
+        share = ops.where(ops.equal(self.iterations, 0), 1.0, 1.0 - self.ema_momentum)
+        self._subtract(average, ops.cast(share, variable.dtype), average - variable)
+
+    def _update_model_variables_moving_average(self, trainable_variables):
+        """Keras calls this after the updates, but update_step has done it."""
+
+    def _backend_update_step(self, grads, trainable_variables, learning_rate):
+        super()._backend_update_step(grads, trainable_variables, learning_rate)
+        if self.use_ema:
+            # A variable without a gradient has an average too: it would be 0, and end as the variable's value.
+            updated = {self._get_variable_index(variable) for variable in trainable_variables}
+            for index, variable in enumerate(self._trainable_variables):
+                if index not in updated:
+                    self._average(variable, index)
+
+    def _overwrite_model_variables_with_average_value(self, trainable_variables):
+        if not tf or tf.distribute.in_cross_replica_context():
+            return super()._overwrite_model_variables_with_average_value(trainable_variables)
+        # ema_overwrite_frequency: Keras would have all replicas meet inside a condition, which TensorFlow does not allow.
+        for variable, average in zip(trainable_variables, self._model_variables_moving_average, strict=True):
+            tf.raw_ops.AssignVariableOp(resource=_handle(variable), value=tf.convert_to_tensor(average))
+
     def get_config(self):
-        return super().get_config() | {"exclude_from_weight_decay": list(self.excluded_names)}
+        return super().get_config() | {
+            "bias_correction": self.bias_correction,
+            "exclude_from_weight_decay": list(self.excluded_names),
+            "learning_rate_multipliers": dict(self.learning_rate_multipliers),
+            "layer_decay": self.layer_decay,
+        }
+
+
+@keras.saving.register_keras_serializable(package="keras_bert")
+class Lamb(AdamW):
+    """LAMB, for large batches: AdamW whose step is as long, for each variable, as rate times the variable itself.
+
+        update = m / (sqrt(v) + epsilon) + weight_decay * variable
+        variable = variable - rate * (norm(variable) / norm(update)) * update
+
+    The ratio is 1 where a norm is 0. With bias_correction=True m and v are first divided by 1 - beta ** t.
+
+    Args:
+        exclude_from_layer_adaptation: names of variables whose ratio is 1; None takes exclude_from_weight_decay.
+        others: those of AdamW.
+    Source: You et al. 2020, "Large batch optimization for deep learning", algorithm 2, which corrects, as Model Garden's LAMB
+        does; google-research/albert lamb_optimizer.py does not.
+    """
+
+    def __init__(self, *args, exclude_from_layer_adaptation=None, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.unadapted_names = self.excluded_names if exclude_from_layer_adaptation is None else tuple(exclude_from_layer_adaptation)
+
+    def build(self, variables):
+        if not self.built:
+            self._adapts = tuple(_path(variable)[-1] not in self.unadapted_names for variable in variables)
+        super().build(variables)
+
+    def _step(self, gradient, variable, index, rate):
+        beta_1_power, beta_2_power = self._beta_powers(variable.dtype)
+        m, v = self._moments(gradient, index)
+        # Scalars instead of dividing m and v: sqrt(v / c) + epsilon = (sqrt(v) + epsilon * sqrt(c)) / sqrt(c).
+        root = ops.sqrt(1.0 - beta_2_power)
+        update = m / (ops.sqrt(v) + self.epsilon * root) * (root / (1.0 - beta_1_power))
+        weight_decay = self._weight_decay_of(variable, index)
+        if weight_decay:
+            update = update + weight_decay * variable
+        if self._adapts[index]:
+            length, update_length = _norm(variable), _norm(update)
+            adapts = ops.logical_and(length > 0, update_length > 0)
+            rate = rate * ops.where(adapts, length / update_length, 1.0)
+        self._subtract(variable, rate, update)
+
+    def get_config(self):
+        return super().get_config() | {"exclude_from_layer_adaptation": list(self.unadapted_names)}
+
+
+def layer_factor(path, layer_decay, num_layers):
+    """What layer-wise decay leaves of the learning rate: layer_decay ** (num_layers + 2 - depth).
+
+    Depth is 0 for the embeddings, i + 1 for layer_i and num_layers + 2 for whatever stands above the encoder, so that heads
+    keep the whole rate. ELECTRA has no pooler and leaves depth num_layers + 1 empty; there stands BERT's, which is pre-trained too.
+
+    Args: path: list of the parts of a variable's path, as ["layer_3", "output", "kernel"]. layer_decay: in 0 to 1.
+    Source: Clark et al. 2020; google-research/electra model/optimization.py _get_layer_lrs.
+    """
+    index = _layer_index(path)
+    if index is not None:
+        depth = index + 1
+    elif any(part.startswith("embeddings") for part in path):  # ELECTRA's "embeddings_project" too
+        depth = 0
+    else:
+        depth = num_layers + (1 if "pooler" in path else 2)
+    return layer_decay ** (num_layers + 2 - depth)
+
+
+def _layer_index(path):
+    return next((int(match[1]) for part in path if (match := re.fullmatch(r"layer_(\d+)", part))), None)
+
+
+def _path(variable):
+    # TensorFlow's own variables have a name only, as "layer_3/output/kernel:0".
+    return getattr(variable, "path", variable.name.split(":")[0]).split("/")
 
 
 def _handle(variable):
-    # Keras hands its own variable, or under a strategy TensorFlow's.
+    # Keras hands its own variable, or under a strategy TensorFlow's; in an update or a replica a copied one's handle is its own copy's.
     return (variable.value if isinstance(variable, keras.Variable) else variable).handle
+
+
+def _norm(x):
+    # TensorFlow's l2_loss is one pass, with no array of squares.
+    return ops.sqrt(2.0 * tf.nn.l2_loss(x) if tf else ops.sum(ops.square(x)))
+
+
+# What a script's --optimizer takes.
+OPTIMIZERS = {"adamw": AdamW, "lamb": Lamb}
 
 
 def create_optimizer(
@@ -118,39 +283,75 @@ def create_optimizer(
     *,
     total_steps,
     warmup_steps=None,
+    schedule="linear",
+    end_learning_rate=0.0,
+    power=None,
+    optimizer="adamw",
     weight_decay=0.01,
     clip_norm=1.0,
     beta_1=0.9,
     beta_2=0.999,
     epsilon=1e-6,
+    bias_correction=False,
+    layer_decay=None,
+    learning_rate_multipliers=None,
+    ema_momentum=None,
     exclude_from_weight_decay=NO_WEIGHT_DECAY,
 ):
-    """The optimizer that BERT is fine-tuned with.
+    """The optimizer that BERT is trained with.
 
     Args:
         learning_rate: the peak; Devlin et al. tried 2e-5, 3e-5, 4e-5 and 5e-5 for BERT-base.
         total_steps: optimizer updates in the whole run: batches of an epoch times epochs.
         warmup_steps: None takes a tenth of total_steps, as google-research's run_classifier.py does.
+        schedule: "linear", "polynomial", "cosine" or "constant": how the rate goes on after warm-up.
+        end_learning_rate: the rate at the end, of a schedule that has one.
+        power: of the polynomial schedule; None: 1.
+        optimizer: "adamw", or "lamb" for batches of thousands.
         weight_decay: decoupled, per unit of learning rate.
         clip_norm: gradients are scaled down together to this global norm; None leaves them.
         beta_1, beta_2, epsilon: of Adam; google-research's values.
+        bias_correction: see AdamW; google-research has none.
+        layer_decay: see AdamW; ELECTRA fine-tuned with 0.8 (base) and 0.9 (large). None: one rate for all layers.
+        learning_rate_multipliers: see AdamW.
+        ema_momentum: keep an exponential moving average of the weights with this momentum, as 0.999; None keeps none.
         exclude_from_weight_decay: names of variables that do not decay.
     Returns: a Keras optimizer.
     Raises: ValueError naming the value that does not fit.
-    Source: google-research/bert optimization.py create_optimizer. Adam's bias correction is on, as in Keras; google-research
-        leaves it out.
+    Source: google-research/bert optimization.py create_optimizer.
     """
-    if not learning_rate > 0:
-        raise ValueError(f"learning_rate={learning_rate!r} is not positive")
+    for name, value, choices in (("schedule", schedule, SCHEDULES), ("optimizer", optimizer, OPTIMIZERS)):
+        if value not in choices:
+            raise ValueError(f"{name}={value!r} is not one of {', '.join(choices)}")
+    for name, value in (("learning_rate", learning_rate), ("epsilon", epsilon)):
+        if not value > 0:
+            raise ValueError(f"{name}={value!r} is not positive")
+    for name, value in (("beta_1", beta_1), ("beta_2", beta_2), ("ema_momentum", ema_momentum)):
+        if value is not None and not 0 <= value < 1:
+            raise ValueError(f"{name}={value!r} is not in 0 to 1 (1 not included)")
+    if not weight_decay >= 0:
+        raise ValueError(f"weight_decay={weight_decay!r} is negative; 0 is none")
     if clip_norm is not None and not clip_norm > 0:
         raise ValueError(f"clip_norm={clip_norm!r} is neither positive nor None")
-    schedule = WarmupLinearDecay(learning_rate, total_steps, warmup_steps=int(total_steps * 0.1) if warmup_steps is None else warmup_steps)
-    return AdamW(
-        schedule,
+    options = {"end_learning_rate": end_learning_rate, "warmup_steps": int(total_steps * 0.1) if warmup_steps is None else warmup_steps}
+    if schedule == "constant":
+        if options.pop("end_learning_rate"):
+            raise ValueError(f"end_learning_rate={end_learning_rate!r}: a constant schedule has none; take another schedule")
+    if power is not None:
+        if schedule != "polynomial":
+            raise ValueError(f"power={power!r} is of the polynomial schedule, not of schedule={schedule!r}")
+        options["power"] = power
+    return OPTIMIZERS[optimizer](
+        SCHEDULES[schedule](learning_rate, total_steps, **options),
         weight_decay=weight_decay,
         beta_1=beta_1,
         beta_2=beta_2,
         epsilon=epsilon,
-        global_clipnorm=clip_norm,
+        bias_correction=bias_correction,
         exclude_from_weight_decay=exclude_from_weight_decay,
+        learning_rate_multipliers=learning_rate_multipliers,
+        layer_decay=layer_decay,
+        global_clipnorm=clip_norm,
+        use_ema=ema_momentum is not None,
+        **({} if ema_momentum is None else {"ema_momentum": ema_momentum}),
     )
