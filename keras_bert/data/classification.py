@@ -68,6 +68,26 @@ def read_classification(source, *, text_columns=(0,), label_column=1, labels=Non
     return tf.data.Dataset.from_tensor_slices((x, tf.constant(targets, tf.int32)))
 
 
+def read_labels(source, *, label_column=1, header=None, data_dir=None, split="train"):
+    """The label names of a data set, for read_classification(labels=...) and for a model.
+
+    Args: as read_classification.
+    Returns: list of str, in order; whole numbers from 0 give "0", "1", ... up to the largest.
+    Raises: as read_classification.
+    """
+    if isinstance(source, str) and source.startswith(TFDS_PREFIX):
+        columns = None if label_column == 1 else (label_column,)
+        rows = _tfds_rows(source.removeprefix(TFDS_PREFIX), columns, split, data_dir, labels=())
+    elif isinstance(source, (str, os.PathLike)):
+        rows = _file_rows(os.fspath(source), (label_column,), header)
+    else:
+        rows = _memory_rows(source, (label_column,))
+    labels = {row[-1].decode("utf-8", "replace") if isinstance(row[-1], bytes) else str(row[-1]) for _, row in rows}
+    if labels and all(label.isascii() and label.isdigit() for label in labels):
+        return [str(number) for number in range(max(map(int, labels)) + 1)]
+    return sorted(labels)
+
+
 def _label_id(label, ids, place):
     if isinstance(label, bytes):
         label = label.decode("utf-8", "replace")

@@ -3,6 +3,7 @@
 from keras_bert.layers.attention import AttentionMask, MultiHeadSelfAttention, key_mask, sequence_mask
 from keras_bert.layers.block import PostNormBlock
 from keras_bert.layers.dense import FlatDense
+from keras_bert.layers.dropout import Dropout, dropout_seed
 from keras_bert.layers.embeddings import BertEmbeddings, sinusoids
 from keras_bert.layers.heads import MaskedLMHead
 from keras_bert.layers.pooling import MaxPooling, MeanPooling, Normalize, Pooler
@@ -10,6 +11,7 @@ from keras_bert.layers.pooling import MaxPooling, MeanPooling, Normalize, Pooler
 __all__ = [
     "AttentionMask",
     "BertEmbeddings",
+    "Dropout",
     "FlatDense",
     "MaskedLMHead",
     "MaxPooling",
@@ -18,6 +20,7 @@ __all__ = [
     "Normalize",
     "Pooler",
     "PostNormBlock",
+    "dropout_seed",
     "key_mask",
     "sequence_mask",
     "sinusoids",

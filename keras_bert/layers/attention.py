@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from keras_bert.layers.dense import FlatDense
+from keras_bert.layers.dropout import Dropout
 from keras_bert.layers.initializers import bert_initializer
 
 # Far below any score, and far above where float32 loses the score beside it. google-research adds -10000, which a trained
@@ -94,7 +95,7 @@ class MultiHeadSelfAttention(keras.layers.Layer):
 
         self.qkv = dense("qkv", 3 * hidden_size)
         self.output_dense = dense("output", hidden_size)
-        self.probabilities_dropout = keras.layers.Dropout(dropout, dtype=self.dtype_policy, name="dropout")
+        self.probabilities_dropout = Dropout(dropout, dtype=self.dtype_policy, name="dropout")
 
     def build(self, x_shape, mask_shape=None):
         self.qkv.build(x_shape)

@@ -5,6 +5,7 @@ from keras import ops
 
 from keras_bert.layers.attention import MultiHeadSelfAttention
 from keras_bert.layers.dense import FlatDense
+from keras_bert.layers.dropout import Dropout
 from keras_bert.layers.initializers import bert_initializer
 
 
@@ -72,12 +73,12 @@ class PostNormBlock(keras.layers.Layer):
         self.attention = MultiHeadSelfAttention(
             num_heads, hidden_size, dropout=attention_dropout, initializer_range=initializer_range, dtype=policy, name="attention"
         )
-        self.attention_dropout_layer = keras.layers.Dropout(dropout, dtype=policy, name="attention_dropout")
+        self.attention_dropout_layer = Dropout(dropout, dtype=policy, name="attention_dropout")
         self.attention_norm = norm("attention_norm")
         self.intermediate = dense("intermediate", intermediate_size)
         self.activation = activation(hidden_act)
         self.output_dense = dense("output", hidden_size)
-        self.output_dropout_layer = keras.layers.Dropout(dropout, dtype=policy, name="output_dropout")
+        self.output_dropout_layer = Dropout(dropout, dtype=policy, name="output_dropout")
         self.output_norm = norm("output_norm")
 
     def build(self, x_shape, mask_shape=None):

@@ -1,9 +1,12 @@
 """Word, position and token type embeddings, summed, normalised and dropped out."""
 
+import contextlib
+
 import keras
 import numpy as np
 from keras import ops
 
+from keras_bert.layers.dropout import Dropout
 from keras_bert.layers.initializers import bert_initializer
 
 
@@ -45,8 +48,9 @@ class BertEmbeddings(keras.layers.Layer):
         self.dropout = dropout
         self.layer_norm_eps = layer_norm_eps
         self.initializer_range = initializer_range
+        self._perturbation = None
         self.norm = keras.layers.LayerNormalization(epsilon=layer_norm_eps, dtype=self.dtype_policy, name="norm")
-        self.output_dropout = keras.layers.Dropout(dropout, dtype=self.dtype_policy, name="dropout")
+        self.output_dropout = Dropout(dropout, dtype=self.dtype_policy, name="dropout")
 
     def build(self, input_ids_shape, token_type_ids_shape=None, position_ids_shape=None):
         initializer = bert_initializer(self.initializer_range)
@@ -73,11 +77,25 @@ class BertEmbeddings(keras.layers.Layer):
             positions = ops.take(positions, position_ids, axis=0)  # (B, T, H)
         words = ops.take(ops.cast(self.word_table, self.compute_dtype), input_ids, axis=0)
         # Two or so rows: a product with a one-hot has a dense, cheap gradient, which a gather has not.
+        if self._perturbation is not None:
+            words = words + ops.cast(self._perturbation, words.dtype)
         types = ops.matmul(
             ops.one_hot(token_type_ids, self.type_vocab_size, dtype=self.compute_dtype),
             ops.cast(self.token_type_table, self.compute_dtype),
         )
         return self.output_dropout(self.norm(words + positions + types), training=training)
+
+    @contextlib.contextmanager
+    def perturbed(self, perturbation):
+        """Add `perturbation` to the word embeddings of each call made inside: for adversarial training.
+
+        Args: perturbation: float [batch, length, hidden_size].
+        """
+        self._perturbation = perturbation
+        try:
+            yield
+        finally:
+            self._perturbation = None
 
     def compute_output_shape(self, input_ids_shape, token_type_ids_shape=None, position_ids_shape=None):
         return (*input_ids_shape, self.hidden_size)

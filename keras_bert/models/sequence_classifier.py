@@ -3,7 +3,7 @@
 import keras
 
 from keras_bert import features
-from keras_bert.layers import MeanPooling
+from keras_bert.layers import Dropout, MeanPooling
 from keras_bert.layers.initializers import bert_initializer
 from keras_bert.models.network import EncoderWithHead, check_num_labels
 
@@ -38,7 +38,7 @@ class SequenceClassifier(EncoderWithHead):
         else:
             pooling_layer = MeanPooling(dtype=policy, name="mean_pooling")
             pooled = pooling_layer(outputs["sequence_output"], encoder.input[features.ATTENTION_MASK])
-        pooled = keras.layers.Dropout(dropout, dtype=policy, name="classifier_dropout")(pooled)
+        pooled = Dropout(dropout, dtype=policy, name="classifier_dropout")(pooled)
         logits = keras.layers.Dense(
             num_labels,
             kernel_initializer=bert_initializer(encoder.config.initializer_range),

@@ -2,7 +2,7 @@
 
 import keras
 
-from keras_bert.layers import FlatDense
+from keras_bert.layers import Dropout, FlatDense
 from keras_bert.layers.initializers import bert_initializer
 from keras_bert.models.network import EncoderWithHead, check_num_labels
 
@@ -23,7 +23,7 @@ class TokenClassifier(EncoderWithHead):
         num_labels = check_num_labels(num_labels)
         dropout = encoder.config.hidden_dropout_prob if dropout is None else dropout
         x = encoder(encoder.input)["sequence_output"]
-        x = keras.layers.Dropout(dropout, dtype=encoder.dtype_policy_name, name="classifier_dropout")(x)
+        x = Dropout(dropout, dtype=encoder.dtype_policy_name, name="classifier_dropout")(x)
         logits = FlatDense(
             num_labels,
             kernel_initializer=bert_initializer(encoder.config.initializer_range),

@@ -9,11 +9,12 @@ from keras_bert import features
 from keras_bert.checkpoints import native
 from keras_bert.checkpoints.checkpoint import load_weights
 from keras_bert.checkpoints.networks import as_checkpoint, build_network, check_vocabulary_size
-from keras_bert.data import batch_by_length
+from keras_bert.data import batch_by_length, endless_batches
 from keras_bert.tasks import inputs
 from keras_bert.text import BertPacker
 from keras_bert.text.serialization import tokenizer_from_config, tokenizer_to_config
-from keras_bert.training import create_optimizer
+from keras_bert.training import TrainingModel, create_optimizer
+from keras_bert.training.distribution import is_tpu
 
 AUTO = "auto"
 LEARNING_RATE = 5e-5  # the largest that Devlin et al. 2018 (appendix A.3) tried
@@ -21,7 +22,7 @@ MAX_LENGTH = 128  # as google-research's run_classifier.py
 BATCH_SIZE = 32  # ibid., and Keras's default
 
 
-class Task(keras.Model):
+class Task(TrainingModel):
     """Base of the models that users hold. A subclass gives the network, default loss and metrics, and how labels are encoded.
 
     Args:
@@ -36,6 +37,8 @@ class Task(keras.Model):
     def __init__(self, network, tokenizer, *, max_length=None, pad_to_multiple_of=4, text_pair=None, **kwargs):
         # The encoder's policy is the model's: by it Keras decides whether the loss must be scaled (float16).
         super().__init__(dtype=network.encoder.dtype_policy_name, **kwargs)
+        if is_tpu(self.distribute_strategy):
+            pad_to_multiple_of = None  # every shape is static there
         limit = network.encoder.config.max_position_embeddings
         max_length = min(MAX_LENGTH, limit) if max_length is None else max_length
         if max_length > limit:
@@ -98,14 +101,13 @@ class Task(keras.Model):
 
     # Training.
 
-    def compile(self, optimizer=AUTO, loss=AUTO, metrics=AUTO, *, jit_compile=False, **kwargs):
-        """keras.Model.compile with defaults for this task.
+    def compile(self, optimizer=AUTO, loss=AUTO, metrics=AUTO, **kwargs):
+        """TrainingModel.compile with defaults for this task.
 
         Args:
             optimizer: "auto" makes create_optimizer(5e-5) at each fit, with warm-up and decay over the steps of that fit.
             loss, metrics: "auto" takes the task's.
-            jit_compile: compile the step with XLA. Off by default: batches differ in length, and on a CPU it is slower.
-            others: those of keras.Model.compile.
+            others: those of training.TrainingModel.compile: gradient_accumulation_steps, jit_compile, ...
         """
         self._optimizer_is_auto = isinstance(optimizer, str) and optimizer == AUTO
         if self._optimizer_is_auto:
@@ -121,8 +123,11 @@ class Task(keras.Model):
             metrics = self.default_metrics()
         self._compile_metrics = None  # Keras keeps the metrics of an earlier compile where this one names none
         # A partial, not a dict: Keras would track the metrics in a dict a second time.
-        self._recompile = functools.partial(super().compile, loss=loss, metrics=metrics, jit_compile=jit_compile, **kwargs)
+        self._recompile = functools.partial(super().compile, loss=loss, metrics=metrics, **kwargs)
         self._recompile(optimizer=optimizer)
+
+    def _has_static_length(self):
+        return self.pad_to_multiple_of is None
 
     def get_compile_config(self):
         # "auto" stays "auto" in a file: the schedule of a finished fit ends at rate 0, and a later fit must not go on with it.
@@ -274,6 +279,30 @@ class Task(keras.Model):
     def _token_counts(self, x):
         return tf.add_n([self.tokenizer.tokenize(column).row_lengths() for column in tf.nest.flatten(x)])
 
+    def training_batches(self, examples, batch_size=None, *, seed=0, shuffle=True):
+        """Batches for training.Trainer, which can begin anywhere: those of a run that was killed are the same again.
+
+        Args:
+            examples: unbatched tf.data.Dataset of (text, label) or ((text, text_pair), label), of known cardinality, in a fixed
+                order: data.read_classification gives it.
+            batch_size: examples of a global batch; None takes 32.
+            seed: of the order.
+        Returns: dataset_fn: number of batches already taken -> tf.data.Dataset of (contract, labels), without end. Texts of like
+            length meet in a batch, as in fit.
+        """
+        pairs, batched, parts = inputs.dataset_parts(examples)
+        if batched or parts == 1:
+            raise ValueError(f"training_batches takes single examples with labels, (text, label); got elements {examples.element_spec}")
+        self._note_pairs(pairs)
+        batch_size = batch_size or BATCH_SIZE
+        by_length = self.pad_to_multiple_of is not None
+
+        def make_batches(dataset, epoch_seed):
+            return batch_by_length(dataset, batch_size, lengths=self._token_counts, shuffle=shuffle, seed=epoch_seed)
+
+        dataset_fn = endless_batches(examples, batch_size, seed=seed, make_batches=make_batches if by_length else None, shuffle=shuffle)
+        return lambda batches_taken: self._pack_batches(dataset_fn(batches_taken))
+
     def _note_pairs(self, pairs):
         self._check_vocabulary()
         if self.text_pair is None:
@@ -376,7 +405,9 @@ def check_labels(labels):
 
 def _holds_batches_of_the_contract(dataset):
     spec = dataset.element_spec
-    return isinstance(spec, tuple) and len(spec) in (2, 3) and features.is_contract(spec[0]) and spec[1].shape.rank == 1
+    if not (isinstance(spec, tuple) and len(spec) in (2, 3) and features.is_contract(spec[0])):
+        return False
+    return isinstance(spec[1], tf.TensorSpec) and spec[1].shape.rank == 1  # several outputs have a dict of labels
 
 
 def _split_off(x, y, sample_weight, share):

@@ -1,5 +1,20 @@
-"""How a model learns."""
+"""How a model learns. Names are imported when they are first used: the optimizers need no TensorFlow, the others do."""
 
-from keras_bert.training.optimizer import AdamW, WarmupLinearDecay, create_optimizer
+from keras_bert.lazy import lazy_names
 
-__all__ = ["AdamW", "WarmupLinearDecay", "create_optimizer"]
+_HOMES = {
+    "AdamW": "keras_bert.training.optimizer",
+    "Lamb": "keras_bert.training.optimizer",
+    "Trainer": "keras_bert.training.trainer",
+    "TrainingModel": "keras_bert.training.model",
+    "TrainingResult": "keras_bert.training.trainer",
+    "WarmupConstant": "keras_bert.training.schedules",
+    "WarmupCosineDecay": "keras_bert.training.schedules",
+    "WarmupLinearDecay": "keras_bert.training.schedules",
+    "WarmupPolynomialDecay": "keras_bert.training.schedules",
+    "create_optimizer": "keras_bert.training.optimizer",
+    "get_strategy": "keras_bert.training.distribution",
+}
+
+__all__ = list(_HOMES)
+__getattr__, __dir__ = lazy_names(globals(), _HOMES)

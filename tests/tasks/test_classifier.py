@@ -87,12 +87,12 @@ def test_evaluate_on_datasets_of_ids_and_of_names(shared_classifier):
 
 @pytest.mark.parametrize("pooling", ["pooler", pytest.param("mean", marks=pytest.mark.slow)])
 def test_fit_on_raw_text_learns(tiny_config, tiny_tokenizer, pooling):
-    keras.utils.set_random_seed(1)
+    keras.utils.set_random_seed(2)
     tiny_config = dataclasses.replace(tiny_config, initializer_range=0.2, hidden_dropout_prob=0.0)
     model = BertClassifier(
         BertEncoder(tiny_config, pooler=pooling == "pooler"), ["negative", "positive", "neutral"], tiny_tokenizer, pooling=pooling
     )
-    model.compile(optimizer=create_optimizer(5e-3, total_steps=5 * 20))
+    model.compile(optimizer=create_optimizer(2e-3, total_steps=5 * 20))
     history = model.fit(TEXTS, NAMES, batch_size=4, epochs=20, verbose=0)
     assert history.history["accuracy"][-1] == 1.0
     assert model.predict(["bad film", "great film"], verbose=0).argmax(-1).tolist() == [0, 1]

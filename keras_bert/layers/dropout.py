@@ -1,0 +1,64 @@
+"""Dropout whose masks a training step can name: the same step draws the same masks again, on any replica, after any restart."""
+
+import contextlib
+import threading
+
+import keras
+
+_scope = threading.local()  # replicas trace their steps in threads of their own
+
+
+@contextlib.contextmanager
+def dropout_seed(seed):
+    """Let every Dropout called inside take its masks from `seed` alone, in place of its own running generator.
+
+    Args: seed: integer tensor [2], of this step, replica and micro-batch. Layers differ by a number of their own.
+    """
+    before = getattr(_scope, "seed", None)
+    _scope.seed = seed
+    _scope.calls = 0
+    try:
+        yield
+    finally:
+        _scope.seed = before
+
+
+class _ScopedSeeds(keras.random.SeedGenerator):
+    """Seeds out of dropout_seed where there is one, numbered by the order of the calls; else as Keras draws them."""
+
+    def next(self, ordered=True):
+        seed = getattr(_scope, "seed", None)
+        if seed is None:
+            return super().next(ordered)
+        _scope.calls += 1
+        return seed + keras.ops.cast([_scope.calls, 0], seed.dtype)
+
+
+@keras.saving.register_keras_serializable(package="keras_bert")
+class Dropout(keras.layers.Layer):
+    """Set a share of the features to zero in training, and scale up the rest.
+
+    Args: rate: share, 0 to 1. seed: of the running generator, which is used outside dropout_seed.
+    Call: x: any shape; training: False leaves x as it is.
+    Source: Srivastava et al. 2014.
+    """
+
+    def __init__(self, rate, *, seed=None, **kwargs):
+        super().__init__(**kwargs)
+        if not 0 <= rate < 1:
+            raise ValueError(f"dropout rate={rate!r} is not in 0 to 1 (1 itself would leave nothing)")
+        self.rate = rate
+        self.seed = seed
+        self.seeds = _ScopedSeeds(seed) if rate > 0 else None
+        self.built = True
+
+    def call(self, x, training=False):
+        if not training or self.seeds is None:
+            return x
+        return keras.random.dropout(x, self.rate, seed=self.seeds)
+
+    def compute_output_spec(self, x, training=False):
+        return keras.KerasTensor(x.shape, dtype=self.compute_dtype)
+
+    def get_config(self):
+        return super().get_config() | {"rate": self.rate, "seed": self.seed}

@@ -1,0 +1,136 @@
+"""A loss as a share of the whole batch's, whichever replica or micro-batch a row is in.
+
+Keras divides each replica's loss by that replica's slots, padding too; a mean of such means is no mean where counts differ.
+Here every loss is a sum and its denominator: sums and denominators add up over replicas and micro-batches, means do not.
+
+    reduction of the Keras loss                 sum over                    denominator
+    "sum_over_batch_size", "mean" (Keras's)     rows, of a row's mean       rows
+    "mean_with_sample_weight"                   weighted slots              sum of the weights: the real targets
+    "sum", None                                 weighted slots              1
+"""
+
+import copy
+import dataclasses
+
+import keras
+import tensorflow as tf
+from keras import tree
+
+BY_ROWS, BY_WEIGHTS, SUM = "rows", "weights", "sum"
+
+
+@dataclasses.dataclass(frozen=True)
+class Term:
+    """One loss of the model.
+
+    Args:
+        path: keys that lead to its output in y_pred, and to its labels in y.
+        values: Keras loss without reduction: (y, y_pred, sample_weight) -> weighted losses, [batch, ...].
+        reduction: what the user's loss says.
+        weight: factor in the total.
+        tracker: keras.metrics.Mean of this term, or None where it is the only one.
+    """
+
+    path: tuple
+    values: object
+    reduction: str | None
+    weight: float
+    tracker: object
+
+    def kind(self, sample_weight):
+        if self.reduction in (None, "none", "sum"):
+            return SUM
+        return BY_WEIGHTS if self.reduction == "mean_with_sample_weight" and self.part(sample_weight) is not None else BY_ROWS
+
+    def part(self, structure):
+        """This term's part of y, y_pred or sample_weight; a sample_weight that is one tensor is every term's."""
+        if not tree.is_nested(structure):
+            return structure
+        for key in self.path:
+            structure = structure[key]
+        return structure
+
+    def count(self, rows, sample_weight):
+        """Returns: float32 scalar, this batch's part of the denominator."""
+        kind = self.kind(sample_weight)
+        if kind == BY_WEIGHTS:
+            return tf.reduce_sum(tf.cast(self.part(sample_weight), tf.float32))
+        return tf.cast(rows, tf.float32) if kind == BY_ROWS else tf.zeros([])
+
+    def sum(self, rows, y, y_pred, sample_weight, row_mask):
+        """Returns: float32 scalar, this batch's part of the numerator. row_mask: float [batch] or None, 0 for a row of padding."""
+        values = tf.cast(self.values(self.part(y), self.part(y_pred), sample_weight=self.part(sample_weight)), tf.float32)
+        if values.shape.rank == 0:  # a loss of the user's that is a mean already
+            return values * tf.cast(rows, tf.float32)
+        if self.kind(sample_weight) == BY_ROWS and values.shape.rank > 1:
+            values = tf.reduce_mean(values, axis=list(range(1, values.shape.rank)))
+        if row_mask is not None:
+            values = values * tf.reshape(row_mask, [-1] + [1] * (values.shape.rank - 1))
+        return tf.reduce_sum(values)
+
+
+class GlobalLoss:
+    """The loss of a TrainingModel, in parts that sum to the whole batch's.
+
+    Args: model: compiled TrainingModel whose losses are built. Where it overrides compute_loss, that is taken for a mean over rows.
+    """
+
+    def __init__(self, model):
+        self.model = model
+        self.terms = []
+        if type(model).compute_loss is not keras.Model.compute_loss:
+            return
+        if model._compile_loss is None and not model.losses:
+            raise ValueError("there is no loss to train with; give one: compile(loss=...)")
+        if model._compile_loss is not None:
+            trackers = model._compile_loss.metrics or [None]
+            for (path, loss, weight, _), tracker in zip(model._compile_loss._flat_losses, trackers, strict=True):
+                values = copy.copy(loss)
+                values.reduction = None
+                self.terms.append(Term(tuple(path), values, loss.reduction, 1.0 if weight is None else float(weight), tracker))
+
+    def counts(self, rows, sample_weight):
+        """Denominators of a part of the batch. Returns: float32 [1 + terms]; the first counts rows."""
+        return tf.stack([tf.cast(rows, tf.float32), *[term.count(rows, sample_weight) for term in self.terms]])
+
+    def share(self, x, y, y_pred, sample_weight, *, rows, row_mask, counts, training):
+        """This part's share of the loss.
+
+        Args: rows: of this part. row_mask: float [batch] or None. counts: denominators of the whole batch.
+        Returns: float32 scalar, with which a gradient is taken; list of float32 scalars, the numerator of each term.
+        """
+        rows_share = tf.math.divide_no_nan(tf.cast(rows, tf.float32), counts[0])
+        if type(self.model).compute_loss is not keras.Model.compute_loss:
+            loss = self.model._compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, training=training)
+            return tf.cast(loss, tf.float32) * rows_share, []
+        share, totals = tf.zeros([]), []
+        for term, count in zip(self.terms, tf.unstack(counts)[1:], strict=True):
+            total = term.sum(rows, y, y_pred, sample_weight, row_mask)
+            share += term.weight * (total if term.kind(sample_weight) == SUM else tf.math.divide_no_nan(total, count))
+            totals.append(total)
+        for extra in self.model.losses:  # of add_loss and regularizers: of the weights, or a mean over these rows
+            share += tf.cast(extra, tf.float32) * rows_share
+        return share, totals
+
+    def track(self, share, totals, own, counts, sample_weight):
+        """Add a part to the model's loss trackers. Args: own: this part's denominators. counts: the whole batch's."""
+        means = [term.kind(sample_weight) != SUM for term in self.terms]
+        for term, total, count, is_mean in zip(self.terms, totals, tf.unstack(own)[1:], means, strict=True):
+            if term.tracker is not None:
+                add(term.tracker, total, count if is_mean else own[0])
+        if means == [True] and not self.model.losses:
+            add(self.model._loss_tracker, self.terms[0].weight * totals[0], own[1])
+        else:
+            add(self.model._loss_tracker, share * counts[0], own[0])
+
+    def exact_total(self, results):
+        """The total out of the terms' own means: a weighted mean of batches' totals is another number where counts differ."""
+        if len(self.terms) > 1 and not self.model.losses:
+            results["loss"] = sum(term.weight * results[term.tracker.name] for term in self.terms)
+        return results
+
+
+def add(tracker, total, count):
+    """Add a sum and its denominator to a keras.metrics.Mean, whose update_state would want their quotient: 0 / 0 for no rows."""
+    tracker.total.assign_add(tf.cast(total, tracker.total.dtype))
+    tracker.count.assign_add(tf.cast(count, tracker.count.dtype))

@@ -1,0 +1,491 @@
+"""Trainer: a long run of a model, which a kill, a full disk or a bad batch does not cost.
+
+    trainer = Trainer(model, "run", total_steps=10_000, validation_data=validation, validate_every=500)
+    result = trainer.train(dataset_fn)      # the same program started again goes on where the last checkpoint stands
+
+    run/
+      run.json                the configuration
+      log.jsonl, tensorboard/, training_curves.png        see run_log
+      checkpoints/            the newest few, and the best; see checkpoint_store
+
+A checkpoint holds weights, optimizer and step. Dropout masks come of seed, step, replica and layer; data order of
+dataset_fn: so a run that was killed ends with the weights of one that was not.
+"""
+
+import dataclasses
+import math
+import os
+import signal
+import threading
+import time
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_bert.files import read_json, replaced_file, write_json
+from keras_bert.training.averaging import averaged_weights
+from keras_bert.training.checkpoint_store import CheckpointStore
+from keras_bert.training.distribution import is_chief, is_multi_worker, is_tpu
+from keras_bert.training.guards import check_batches, non_finite_message
+from keras_bert.training.progress import ProgressBar
+from keras_bert.training.run_log import RunLog, read_log
+from keras_bert.training.step import REPORT
+from keras_bert.training.throughput import measured_matmul_peak, rates
+
+RUN = "run.json"
+CHECKPOINTS = "checkpoints"
+
+
+class WorkerLostError(RuntimeError):
+    """Another worker of the cluster is gone, and with it the step that was being made."""
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingResult:
+    """What Trainer.train came to.
+
+    Args:
+        step: updates done in all, those before a resume too.
+        resumed_from: step of the checkpoint that this process began with; 0: none.
+        interrupted: a signal ended it; the same program started again goes on.
+        stopped_early: validation had not improved for `patience` validations.
+        best_step, best_value: of the monitored value; None where nothing was validated.
+        log: list of dicts, the lines of log.jsonl; empty on workers but the chief.
+    """
+
+    step: int
+    resumed_from: int
+    interrupted: bool
+    stopped_early: bool
+    best_step: int | None
+    best_value: float | None
+    log: list
+
+
+class Trainer:
+    """Trains a compiled TrainingModel for a number of updates.
+
+    Args:
+        model: compiled TrainingModel; made inside its strategy's scope.
+        output_dir: path; of several workers, one that all of them see.
+        total_steps: updates in the whole run.
+        seed: of the dropout masks. Data order is dataset_fn's.
+        validation_data: as model.evaluate takes it, or None.
+        validate_every: updates between validations, and one at the end; None: only that.
+        monitor: what the best is chosen by: "val_" and the name of a loss (least) or metric (greatest).
+        patience: validations without improvement after which the run ends; None goes on to total_steps.
+        restore_best: leave the model with the best weights at the end, where there was a validation; else the last ones (with
+            an optimizer's use_ema, their averages).
+        checkpoint_every: updates between checkpoints; there is one at the end, and on SIGTERM and SIGINT.
+        keep: newest checkpoints that are kept; the best is besides.
+        log_every: updates between lines of the log, each a mean over them.
+        config: dict for run.json: what determines the run. A resume with another one is refused.
+        progress: show a progress bar.
+        callbacks: functions (step, values) that are called after each update; values: dict of what the log of this step holds, or
+            None where nothing is logged.
+    Raises: ValueError naming the value that does not fit.
+    """
+
+    def __init__(
+        self,
+        model,
+        output_dir,
+        *,
+        total_steps,
+        seed=0,
+        validation_data=None,
+        validate_every=None,
+        monitor="val_loss",
+        patience=None,
+        restore_best=True,
+        checkpoint_every=500,
+        keep=2,
+        log_every=20,
+        config=None,
+        progress=True,
+        callbacks=(),
+    ):
+        for name, value in (
+            ("total_steps", total_steps),
+            ("validate_every", validate_every),
+            ("patience", patience),
+            ("checkpoint_every", checkpoint_every),
+            ("log_every", log_every),
+        ):
+            if not (value is None and name in ("validate_every", "patience")) and (int(value) != value or value < 1):
+                raise ValueError(f"{name}={value!r} is not a whole number from 1")
+        if not model.compiled:
+            raise ValueError("the model is not compiled; call model.compile(optimizer=..., loss=...)")
+        if not monitor.startswith("val_"):
+            raise ValueError(f"monitor={monitor!r} is no value of the validation: 'val_loss', 'val_accuracy', ...")
+        if (patience or validate_every) and validation_data is None:
+            raise ValueError("patience and validate_every want validation_data")
+        self.model = model
+        self.output_dir = os.path.abspath(os.fspath(output_dir))
+        self.total_steps = int(total_steps)
+        self.seed = int(seed)
+        self.validation_data = validation_data
+        self.validate_every = validate_every
+        self.monitor = monitor
+        self.patience = patience
+        self.restore_best = restore_best
+        self.checkpoint_every = int(checkpoint_every)
+        self.log_every = int(log_every)
+        self.config = {"total_steps": self.total_steps, "seed": self.seed} | (config or {})
+        self.strategy = model.distribute_strategy
+        self.is_chief = is_chief(self.strategy)
+        self.progress = progress and self.is_chief
+        self.callbacks = tuple(callbacks)
+        self.store = CheckpointStore(os.path.join(self.output_dir, CHECKPOINTS), keep=keep)
+        self._best = {"step": None, "value": None, "waited": 0}
+
+    # The run.
+
+    def train(self, dataset_fn):
+        """Train up to total_steps, from the last checkpoint if there is one.
+
+        Args: dataset_fn: number of batches already taken -> tf.data.Dataset of (contract, labels[, weights]) in global batches
+            that goes on from there, with as many as are left or without end. The same number must give the same batches.
+        Returns: TrainingResult.
+        Raises:
+            FloatingPointError naming the step whose loss or gradient is no number; older checkpoints are kept.
+            ValueError where the data is empty, ends early or does not fit; or where output_dir holds another run.
+            CheckpointSaveError where the disk is full. WorkerLostError where another worker is gone.
+        """
+        self._check_run()
+        started_at = step = self._restore()
+        with _Signals(self.model) as signals:
+            log = RunLog(self.output_dir, first_step=step) if self.is_chief else None
+            bar = ProgressBar(self.total_steps, first_step=step, enabled=self.progress)
+            if step:
+                bar.write(f"Going on from the checkpoint of step {step} in {self.store.directory}")
+            try:
+                step = self._loop(dataset_fn, step, log, bar, signals)
+            except (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError, tf.errors.DeadlineExceededError) as error:
+                if not is_multi_worker(self.strategy):
+                    raise
+                raise self._lost(error) from error
+            finally:
+                bar.close()
+                if log is not None:
+                    log.close()
+        interrupted = signals.received is not None and step < self.total_steps
+        stopped_early = self._is_out_of_patience()
+        if not interrupted:
+            self._finish()
+        lines = []
+        if log is not None:
+            log.draw_curves()
+            lines = read_log(log.path)
+        return TrainingResult(step, started_at, interrupted, stopped_early, self._best["step"], self._best["value"], lines)
+
+    def _loop(self, dataset_fn, step, log, bar, signals):
+        if step >= self.total_steps or self._is_out_of_patience():
+            return step
+        model = self.model
+        batches_each = model.gradient_accumulation_steps
+        dataset = check_batches(dataset_fn(step * batches_each), model)
+        self._check_length(dataset, step, batches_each)
+        iterator = iter(model._shard(dataset))
+        model.step_seed = self.seed
+        update = model.make_update_function(dataset.element_spec)
+        interval = _Interval(self, step)
+        model.reset_metrics()
+        saved = validated = step
+        while step < self.total_steps:
+            before = step
+            try:
+                metrics, report = update(iterator)
+            except (StopIteration, tf.errors.OutOfRangeError):
+                self._save(step)
+                raise ValueError(
+                    f"the dataset ended after step {step} of total_steps={self.total_steps}; a checkpoint of it is saved. "
+                    "dataset_fn should repeat the data, or total_steps be less"
+                ) from None
+            interval.reports.append(report)
+            step += model.steps_per_execution // batches_each
+            step = min(step, self.total_steps)
+            if is_multi_worker(self.strategy):  # all stop after the same step: it takes one worker to be asked
+                stop = float(report[REPORT.index("stop")]) > 0
+            else:
+                stop = signals.received is not None
+            last = stop or step == self.total_steps
+            checkpoints = last or step // self.checkpoint_every > saved // self.checkpoint_every
+            validates = (
+                self.validation_data is not None
+                and not stop
+                and (step == self.total_steps or (self.validate_every and step // self.validate_every > validated // self.validate_every))
+            )
+            values = None
+            if last or checkpoints or validates or step // self.log_every > before // self.log_every:
+                values = interval.values(step, metrics)
+                model.reset_metrics()
+                if log is not None:
+                    log.write(step, values)
+            bar.update(step, values)
+            for callback in self.callbacks:
+                callback(step, values)
+            if validates:
+                validated = step
+                self._validate(step, log, bar)
+                model.reset_metrics()
+                interval.restart()
+            if checkpoints or self._is_out_of_patience():
+                saved = step
+                self._save(step)
+                interval.restart()
+            if stop:
+                bar.write(f"Stopped by {signals.name}; a checkpoint of step {step} is saved. The same command goes on from there.")
+            if stop or self._is_out_of_patience():
+                break
+        return step
+
+    def _validate(self, step, log, bar):
+        with averaged_weights(self.model):
+            results = self.model.evaluate(self.validation_data, verbose=0, return_dict=True)
+            values = {f"val_{name}": float(value) for name, value in results.items()}
+            if self.monitor not in values:
+                raise ValueError(f"monitor={self.monitor!r} is none of what validation gives: {', '.join(values)}")
+            value, best = values[self.monitor], self._best["value"]
+            better = best is None or (value < best if self.monitor.endswith("loss") else value > best)
+            self._best = {"step": step, "value": value, "waited": 0} if better else self._best | {"waited": self._best["waited"] + 1}
+            if better and self.is_chief:
+                self.store.save_best(step, _arrays(self._weights()), {"step": step, **values})
+        if log is not None:
+            log.write(step, values)
+        shown = ", ".join(f"{name} {value:.4g}" for name, value in values.items())
+        bar.write(f"Step {step}: {shown}{' (the best so far)' if better else ''}")
+
+    def _is_out_of_patience(self):
+        return self.patience is not None and self._best["waited"] >= self.patience
+
+    def _finish(self):
+        """Leave the model with the weights that the run was for."""
+        if self.restore_best and self._best["step"] is not None:
+            best = self.store.load_best()
+            if best is not None:
+                _assign(self._weights(), best[0])
+                return
+        if self.model.optimizer.built:
+            self.model.optimizer.finalize_variable_values(self.model.trainable_variables)
+
+    # Checkpoints.
+
+    def _weights(self):
+        return _named("model", self.model, {id(state) for metric in self.model.metrics for state in metric.variables})
+
+    def _state(self):
+        if not self.model.optimizer.built:
+            with self.strategy.scope():
+                self.model.optimizer.build(self.model.trainable_variables)
+        return {**self._weights(), **_named("optimizer", self.model.optimizer, set())}
+
+    def checkpoint_arrays(self):
+        """What a checkpoint holds, as CheckpointStore.save takes it: weights and the optimizer's state."""
+        return _arrays(self._state())
+
+    def _save(self, step):
+        if not self.is_chief:
+            return
+        info = {"step": step, "best": self._best, "keras": keras.__version__, "tensorflow": tf.__version__}
+        self.store.save(step, self.checkpoint_arrays(), info)
+
+    def _restore(self):
+        step = self.store.latest()
+        if step is not None:
+            arrays, info = self.store.load(step)
+            _assign(self._state(), arrays)
+            self._best = info["best"]
+        self._check_that_workers_agree(step or 0)
+        return step or 0
+
+    def _check_that_workers_agree(self, step):
+        if not is_multi_worker(self.strategy):
+            return
+
+        def sums():
+            return tf.distribute.get_replica_context().all_reduce("SUM", tf.constant([float(step), 1.0]))
+
+        total, replicas = self.strategy.experimental_local_results(tf.function(lambda: self.strategy.run(sums))())[0].numpy()
+        if total != step * replicas:
+            raise ValueError(
+                f"this worker finds its last checkpoint at step {step}, others at another: output_dir={self.output_dir} must be one "
+                "that all workers see"
+            )
+
+    def _check_run(self):
+        """Compare the configuration with the run's that output_dir holds, or write it there."""
+        path = os.path.join(self.output_dir, RUN)
+        if os.path.exists(path):
+            there = read_json(path).get("config", {})
+            changed = [name for name in self.config if name in there and there[name] != _plain(self.config[name])]
+            if changed:
+                raise ValueError(
+                    f"{self.output_dir} holds a run with "
+                    + ", ".join(f"{name}={there[name]!r} (now {self.config[name]!r})" for name in changed)
+                    + "; start with the same values to go on with it, or give another output_dir"
+                )
+        elif self.is_chief:
+            os.makedirs(self.output_dir, exist_ok=True)
+            with replaced_file(path) as building:
+                write_json(building, _plain(self._description()))
+
+    def _description(self):
+        optimizer = self.model.optimizer
+        return {
+            "config": self.config,
+            "optimizer": {"class": type(optimizer).__name__, **optimizer.get_config()},
+            "gradient_accumulation_steps": self.model.gradient_accumulation_steps,
+            "strategy": {"class": type(self.strategy).__name__, "replicas": self.strategy.num_replicas_in_sync},
+            "dtype": self.model.dtype_policy.name,
+            "parameters": int(sum(np.prod(variable.shape) for variable in self.model.trainable_variables)),
+            "validate_every": self.validate_every,
+            "monitor": self.monitor,
+            "patience": self.patience,
+            "checkpoint_every": self.checkpoint_every,
+            "log_every": self.log_every,
+            "versions": {"keras": keras.__version__, "tensorflow": tf.__version__},
+        }
+
+    def _check_length(self, dataset, step, batches_each):
+        there, wanted = int(dataset.cardinality()), (self.total_steps - step) * batches_each
+        if 0 <= there < wanted:
+            raise ValueError(
+                f"the dataset ends early: it has {there} batches, and steps {step + 1} to total_steps={self.total_steps} take {wanted}; "
+                "repeat the data, or give fewer total_steps"
+            )
+
+    def _lost(self, error):
+        step = self.store.latest()
+        place = "from the beginning" if step is None else f"from the checkpoint of step {step}"
+        return WorkerLostError(
+            f"another worker is gone ({type(error).__name__}: {str(error).splitlines()[0][:200]}). Start the same command on all "
+            f"workers: training goes on {place}"
+        )
+
+
+class _Interval:
+    """The steps since the last line of the log."""
+
+    def __init__(self, trainer, step):
+        self.trainer = trainer
+        self.reports = []
+        self.first_step = step
+        self.scales_loss = hasattr(trainer.model.optimizer, "inner_optimizer")
+        self.config = getattr(getattr(trainer.model, "encoder", None), "config", None)
+        self.peak = None
+        if self.config is not None and trainer.is_chief:
+            dtype = getattr(trainer.model.encoder, "compute_dtype", "float32")
+            self.peak = measured_matmul_peak(dtype) * _devices(trainer.strategy)
+        self.restart()
+
+    def restart(self):
+        self.start = time.perf_counter()
+
+    def values(self, step, metrics):
+        """Means over the steps, which begin anew. Raises: FloatingPointError naming the first whose loss is no number."""
+        reports = np.stack([report.numpy() for report in self.reports]).astype("float64")
+        columns = {name: reports[:, index] for index, name in enumerate(REPORT)}
+        self._check_finite(columns)
+        sums = {name: float(column.sum()) for name, column in columns.items()}
+        now = time.perf_counter()
+        seconds, self.start = now - self.start, now
+        self.reports.clear()
+        self.first_step = step
+        values = {name: float(value) for name, value in metrics.items()}
+        values["loss"] = sums["loss"] / sums["updates"]
+        values["learning_rate"] = float(columns["learning_rate"][-1])
+        values["gradient_norm"] = sums["gradient_norm"] / sums["updates"]
+        if self.config is None or not sums["slots"]:
+            return values | {"examples_per_second": sums["examples"] / seconds}
+        counts = {name: sums[name] for name in ("examples", "tokens", "slots", "squared_slots")}
+        return values | rates(self.config, seconds=seconds, peak_flops=self.peak, **counts)
+
+    def _check_finite(self, columns):
+        for name in ("loss", "gradient_norm"):
+            if name == "gradient_norm" and self.scales_loss:
+                continue  # float16 finds its scale by such steps, and leaves them out
+            broken = np.flatnonzero(~np.isfinite(columns[name]))
+            if broken.size:
+                step = self.first_step + int(columns["updates"][: broken[0]].sum()) + 1
+                saved = self.trainer.store.latest()
+                kept = "no checkpoint was saved before" if saved is None else f"the checkpoint of step {saved} is kept"
+                what = f"{name.replace('_', ' ')} is {columns[name][broken[0]]}"
+                raise FloatingPointError(f"{non_finite_message(f'step {step}', what)}. {kept[0].upper()}{kept[1:]}.")
+
+
+class _Signals:
+    """SIGTERM and SIGINT end the run after the step that is being made; a second one ends it at once."""
+
+    def __init__(self, model):
+        self.model = model
+        self.received = None
+        self._before = {}
+
+    @property
+    def name(self):
+        return "another worker" if self.received is None else signal.Signals(self.received).name
+
+    def __enter__(self):
+        self.model.stop_requested = False
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGTERM, signal.SIGINT):
+                self._before[number] = signal.signal(number, self._receive)
+        return self
+
+    def _receive(self, number, frame):
+        self._restore()
+        self.received = number
+        self.model.stop_requested = True
+
+    def _restore(self):
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        self._before = {}
+
+    def __exit__(self, *error):
+        self._restore()
+
+
+def _devices(strategy):
+    """Devices that the measured peak counts for: logical CPUs of a machine share its one set of cores."""
+    return strategy.num_replicas_in_sync if is_tpu(strategy) or tf.config.list_logical_devices("GPU") else 1
+
+
+def _named(prefix, owner, skipped):
+    """Variables by a name that the same program gives them again. Returns: dict of str -> keras.Variable."""
+    variables = [variable for variable in owner.variables if id(variable) not in skipped]
+    return {f"{prefix}/{index:04d}/{variable.path}": variable for index, variable in enumerate(variables)}
+
+
+def _arrays(variables):
+    return [(name, tuple(variable.shape), str(variable.dtype), variable.numpy) for name, variable in variables.items()]
+
+
+def _assign(variables, arrays):
+    odd = sorted(set(arrays) ^ set(variables))
+    if odd:
+        raise ValueError(
+            f"the checkpoint is of another model or optimizer: {len(arrays)} variables for {len(variables)}; only one has "
+            f"{', '.join(odd[:3])}; give another output_dir"
+        )
+    for name, variable in variables.items():
+        array = arrays[name]
+        if tuple(array.shape) != tuple(variable.shape):
+            raise ValueError(f"the checkpoint is of another model: {name} has shape {tuple(array.shape)}, not {tuple(variable.shape)}")
+        variable.assign(array)
+
+
+def _plain(value):
+    """As JSON gives it back."""
+    if isinstance(value, dict):
+        return {str(name): _plain(part) for name, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(part) for part in value]
+    if isinstance(value, (bool, int, str)) or value is None:
+        return value
+    if isinstance(value, float) or hasattr(value, "item"):
+        number = float(value)
+        return number if math.isfinite(number) else str(number)
+    return str(value)
