@@ -1,0 +1,148 @@
+"""The flags that every fine-tuning script takes, and the run that they describe."""
+
+import json
+import os
+import sys
+import time
+
+import keras
+import tensorflow as tf
+
+from keras_bert.training import Trainer, create_optimizer, get_strategy
+from keras_bert.training.distribution import STRATEGIES, is_chief
+from keras_bert.training.schedules import SCHEDULES
+from keras_bert.training.trainer import WorkerLostError
+
+DTYPES = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float16": "mixed_float16"}
+
+
+def add_training_flags(parser, *, epochs, batch_size, learning_rate):
+    """Add them. Args: parser: argparse.ArgumentParser. epochs, batch_size, learning_rate: defaults of the task."""
+    parser.add_argument("--output_dir", default="out", help="checkpoints, logs and the model go there (default: %(default)s)")
+    parser.add_argument("--strategy", choices=STRATEGIES, default="auto", help="where to train (default: %(default)s: what there is)")
+    parser.add_argument("--tpu", help="name or address of a Cloud TPU; 'local' on a TPU VM")
+    parser.add_argument("--seed", type=int, default=0, help="of new weights, data order and dropout (default: %(default)s)")
+    group = parser.add_argument_group("how long, how large")
+    group.add_argument("--epochs", type=float, default=epochs, help="(default: %(default)s)")
+    group.add_argument("--max_steps", type=int, help="at most so many updates")
+    group.add_argument(
+        "--batch_size", type=int, default=batch_size, help="examples of a batch, on all replicas together (default: %(default)s)"
+    )
+    group.add_argument("--accumulate", type=int, default=1, metavar="BATCHES", help="batches of an update (default: %(default)s)")
+    group.add_argument(
+        "--dtype", choices=list(DTYPES), default="float32", help="of the computation; weights stay float32 (default: %(default)s)"
+    )
+    group.add_argument("--steps_per_execution", type=int, default=1, help="updates of one call of the device (default: %(default)s)")
+    group.add_argument("--jit_compile", choices=("auto", "true", "false"), default="auto", help="XLA (default: %(default)s: by device)")
+    group = parser.add_argument_group("how to learn")
+    group.add_argument("--learning_rate", type=float, default=learning_rate, help="the peak (default: %(default)s)")
+    group.add_argument("--optimizer", choices=("adamw", "lamb"), default="adamw")
+    group.add_argument("--schedule", choices=list(SCHEDULES), default="linear", help="after warm-up (default: %(default)s)")
+    group.add_argument("--warmup_steps", type=int, help="(default: a tenth of all)")
+    group.add_argument("--weight_decay", type=float, default=0.01, help="(default: %(default)s)")
+    group.add_argument("--clip_norm", type=float, default=1.0, help="global norm of the gradients at most; 0: any (default: %(default)s)")
+    group.add_argument("--bias_correction", action="store_true", help="Adam's, which google-research's BERT leaves out")
+    group.add_argument("--layer_decay", type=float, help="factor of the learning rate from a layer to that below, such as 0.9")
+    group.add_argument(
+        "--rate_factor", action="append", default=[], metavar="PART=FACTOR", help="learning rate of a part, such as classifier=10"
+    )
+    group.add_argument("--ema_momentum", type=float, help="evaluate and save averages of the weights, such as 0.999")
+    group.add_argument("--adversarial_epsilon", type=float, help="train on shifted embeddings too (FGM), such as 1.0")
+    group = parser.add_argument_group("checkpoints and logs")
+    group.add_argument("--validate_every", type=int, help="updates between validations (default: an epoch)")
+    group.add_argument("--patience", type=int, help="validations without improvement after which to stop")
+    group.add_argument("--monitor", help="what the best is chosen by (default: the task's metric)")
+    group.add_argument("--checkpoint_every", type=int, default=500, help="updates (default: %(default)s)")
+    group.add_argument("--keep", type=int, default=2, help="newest checkpoints to keep, besides the best (default: %(default)s)")
+    group.add_argument("--log_every", type=int, default=20, help="updates (default: %(default)s)")
+
+
+def start(options):
+    """What must come first: the strategy before any other use of TensorFlow, then the seed. Returns: tf.distribute.Strategy."""
+    strategy = get_strategy(options.strategy, tpu=options.tpu)
+    keras.utils.set_random_seed(options.seed)
+    if strategy.num_replicas_in_sync > 1 and is_chief(strategy):
+        print(f"Training on {strategy.num_replicas_in_sync} replicas ({type(strategy).__name__})", flush=True)
+    return strategy
+
+
+def compile_for(model, options, examples):
+    """Compile a model as the flags say. Args: examples: number of them in the training data. Returns: updates in the run."""
+    steps_an_epoch = -(-examples // (options.batch_size * options.accumulate))
+    total_steps = max(1, round(steps_an_epoch * options.epochs))
+    total_steps = total_steps if options.max_steps is None else min(total_steps, options.max_steps)
+    options.validate_every = options.validate_every or steps_an_epoch
+    factors = dict(factor.split("=", 1) for factor in options.rate_factor)
+    optimizer = create_optimizer(
+        options.learning_rate,
+        total_steps=total_steps,
+        warmup_steps=options.warmup_steps,
+        schedule=options.schedule,
+        optimizer=options.optimizer,
+        weight_decay=options.weight_decay,
+        clip_norm=options.clip_norm or None,
+        bias_correction=options.bias_correction,
+        layer_decay=options.layer_decay,
+        learning_rate_multipliers={part: float(factor) for part, factor in factors.items()} or None,
+        ema_momentum=options.ema_momentum,
+    )
+    model.compile(
+        optimizer=optimizer,
+        gradient_accumulation_steps=options.accumulate,
+        adversarial_epsilon=options.adversarial_epsilon,
+        steps_per_execution=options.steps_per_execution,
+        jit_compile={"auto": "auto", "true": True, "false": False}[options.jit_compile],
+    )
+    return total_steps
+
+
+# What a run may change when it is started again: it changes nothing of what is computed.
+_NOT_OF_THE_RUN = ("output_dir", "strategy", "tpu", "checkpoint_every", "keep", "log_every", "steps_per_execution", "jit_compile")
+
+
+def run(model, options, train, *, total_steps, validation=None, monitor):
+    """Train as the flags say, or go on with it; leave the best model in output_dir/model.
+
+    Args: train: dataset_fn, see Trainer.train. validation: as model.evaluate takes it, or None.
+    Returns: TrainingResult, figures: dict for the script's last line.
+    """
+    trainer = Trainer(
+        model,
+        options.output_dir,
+        total_steps=total_steps,
+        seed=options.seed,
+        validation_data=validation,
+        validate_every=None if validation is None else options.validate_every,
+        monitor=options.monitor or monitor,
+        patience=options.patience,
+        checkpoint_every=options.checkpoint_every,
+        keep=options.keep,
+        log_every=options.log_every,
+        config={name: value for name, value in vars(options).items() if name not in _NOT_OF_THE_RUN},
+    )
+    began = time.monotonic()
+    try:
+        result = trainer.train(train)
+    except WorkerLostError as error:
+        print(f"error: {error}", file=sys.stderr, flush=True)
+        os._exit(1)  # a usual exit waits for the worker that is gone
+    figures = {
+        "steps": result.step,
+        "resumed_from": result.resumed_from,
+        "interrupted": result.interrupted,
+        "train_seconds": round(time.monotonic() - began, 1),
+    }
+    if result.best_step is not None:
+        figures |= {"best_step": result.best_step, f"best_{trainer.monitor}": round(result.best_value, 4)}
+    if not result.interrupted:
+        figures["model"] = os.path.join(options.output_dir, "model")
+        if is_chief(model.distribute_strategy):
+            model.save_pretrained(figures["model"])
+    return result, figures
+
+
+def print_figures(figures):
+    """The script's last line."""
+    tf.get_logger().setLevel("ERROR")
+    sys.stderr.flush()
+    print(json.dumps(figures), flush=True)
