@@ -8,6 +8,7 @@ import keras
 import tensorflow as tf
 from keras import tree
 
+from keras_bert import features
 from keras_bert.training.averaging import averaged_weights
 from keras_bert.training.distribution import is_chief, is_multi_worker, is_tpu, shard
 from keras_bert.training.global_loss import GlobalLoss
@@ -311,8 +312,17 @@ class TrainingModel(keras.Model):
         if not self.run_eagerly:
             run = tf.function(run, autograph=False, reduce_retracing=True)
 
+        def real_rows(batch, outputs):
+            if not is_tpu(strategy):
+                return outputs
+            # Short batches were filled up: see distribution.shard.
+            masks = strategy.experimental_local_results(keras.utils.unpack_x_y_sample_weight(batch)[0][features.ATTENTION_MASK])
+            real = tf.reduce_max(tf.concat(masks, axis=0), axis=1) > 0
+            return tree.map_structure(lambda output: tf.boolean_mask(output, real), outputs)
+
         def predict_function(batches):
-            outputs = [run(self._local_batch(batch)) for batch in batches]
+            batches = [self._local_batch(batch) for batch in batches]
+            outputs = [real_rows(batch, run(batch)) for batch in batches]
             return tree.map_structure(lambda *parts: tf.concat(parts, axis=0), *outputs)
 
         self.predict_function = predict_function
