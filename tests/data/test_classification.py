@@ -3,7 +3,7 @@ import json
 
 import pytest
 
-from keras_bert.data import read_classification
+from keras_bert.data import read_classification, read_labels
 
 
 def rows(dataset):
@@ -212,3 +212,16 @@ def test_tfds_names_what_is_missing(tfds_data_dir):
 def test_tfds_without_labels_is_told(tfds_data_dir, labels):
     with pytest.raises(ValueError, match="split test, row 0: label -1: the split has no labels"):
         read_classification("tfds:local_reviews", split="test", labels=labels, data_dir=tfds_data_dir)
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [("a\tno\nb\tyes\nc\tno\n", ["no", "yes"]), ("a\t3\nb\t0\n", ["0", "1", "2", "3"])],
+    ids=["names", "numbers"],
+)
+def test_read_labels(tmp_path, rows, expected):
+    path = tmp_path / "train.tsv"
+    path.write_text(rows)
+    assert read_labels(path) == expected
+    columns = [line.split("\t") for line in rows.splitlines()]
+    assert read_labels(tuple(zip(*columns, strict=True))) == expected

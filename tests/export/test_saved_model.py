@@ -55,6 +55,7 @@ def test_signatures_are_what_the_docs_say(tmp_path, shared_pair_classifier):
     assert {name: spec.dtype for name, spec in outputs.items()} == {"label": tf.string, "score": tf.float32, "probabilities": tf.float32}
 
 
+@pytest.mark.slow
 def test_pairs_are_served(tmp_path, shared_pair_classifier):
     path = export.export_saved_model(shared_pair_classifier, tmp_path)
     assert export.verify_saved_model(path, shared_pair_classifier) <= 1e-6
@@ -66,6 +67,7 @@ def test_pairs_are_served(tmp_path, shared_pair_classifier):
     )
 
 
+@pytest.mark.slow
 def test_a_model_without_a_vocabulary_serves_ids_only(tmp_path, tiny_config):
     model = BertClassifier(BertEncoder(tiny_config), ["no", "yes"])
     path = export.export_saved_model(model, tmp_path)
@@ -73,6 +75,7 @@ def test_a_model_without_a_vocabulary_serves_ids_only(tmp_path, tiny_config):
     assert export.verify_saved_model(path, model) <= 1e-6
 
 
+@pytest.mark.slow
 def test_verify_sees_a_difference(tmp_path, tiny_classifier):
     path = export.export_saved_model(tiny_classifier, tmp_path)
     weight = tiny_classifier.network.weights[-1]
@@ -121,7 +124,7 @@ def test_two_exporters_at_once_take_two_numbers(tmp_path, tiny_classifier, monke
     assert (tmp_path / "1" / "saved_model.pb").read_text() == "theirs"
 
 
-@pytest.mark.parametrize("kill", [False, True], ids=["exception", "kill"])
+@pytest.mark.parametrize("kill", [pytest.param(False, marks=pytest.mark.slow, id="exception"), pytest.param(True, id="kill")])
 def test_a_crash_in_mid_export_serves_nothing_half_written(tmp_path, tiny_classifier, kill):
     """A real process that dies while the SavedModel is being written; TF Serving loads directories named by a number only."""
     tiny_classifier.save_pretrained(tmp_path / "model")

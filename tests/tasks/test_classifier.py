@@ -311,3 +311,26 @@ def test_without_a_vocabulary_only_text_is_refused(tiny_config):
 def test_bad_arguments_are_told(tiny_config, options, words):
     with pytest.raises(ValueError, match=words):
         BertClassifier(BertEncoder(tiny_config), **({"labels": ["a", "b"]} | options))
+
+
+def test_training_batches_begin_anywhere(shared_classifier):
+    examples = tf.data.Dataset.from_tensor_slices((TEXTS, IDS))
+    dataset_fn = shared_classifier.training_batches(examples, 4, seed=1)
+
+    def batches(start, stop):
+        return [(x["input_ids"].tolist(), y.tolist()) for x, y in dataset_fn(start).take(stop - start).as_numpy_iterator()]
+
+    assert batches(3, 12) == batches(0, 12)[3:]
+
+
+def test_training_batches_want_single_examples_with_labels(shared_classifier):
+    for dataset in (tf.data.Dataset.from_tensor_slices(TEXTS), tf.data.Dataset.from_tensor_slices((TEXTS, IDS)).batch(2)):
+        with pytest.raises(ValueError, match="single examples with labels"):
+            shared_classifier.training_batches(dataset)
+
+
+def test_the_default_schedule_counts_updates_not_batches(tiny_classifier):
+    tiny_classifier.compile(gradient_accumulation_steps=2)
+    tiny_classifier.fit(TEXTS, IDS, batch_size=4, epochs=2, verbose=0)
+    assert tiny_classifier.optimizer._learning_rate.total_steps == 2 * 3  # 20 texts: 5 batches, 3 updates
+    assert int(tiny_classifier.optimizer.iterations.numpy()) == 6
