@@ -55,7 +55,7 @@ class TrainingModel(keras.Model):
             steps_per_execution: updates that one call of the step makes.
             jit_compile: compile the step with XLA. "auto": on a GPU, where batches have one static length; not on a CPU,
                 where the whole step is slower under XLA than as a graph, nor on TPU, which compiles all there is anyway.
-            others: those of keras.Model.compile.
+            others: those of keras.Model.compile. Metrics made outside the strategy's scope are made again inside.
         Raises: ValueError naming the value that does not fit.
         """
         for name, value in (("gradient_accumulation_steps", gradient_accumulation_steps), ("steps_per_execution", steps_per_execution)):
@@ -80,6 +80,9 @@ class TrainingModel(keras.Model):
         if jit_compile == "auto":
             jit_compile = self._has_static_length() and bool(tf.config.list_logical_devices("GPU")) and not is_tpu(strategy)
         with strategy.scope():
+            for name in ("metrics", "weighted_metrics"):
+                if kwargs.get(name) is not None:
+                    kwargs[name] = tree.map_structure(self._in_scope, kwargs[name])
             super().compile(
                 optimizer=optimizer,
                 loss=loss,
@@ -90,6 +93,15 @@ class TrainingModel(keras.Model):
             )
         if self.optimizer is not None:
             self._take_over(self.optimizer)
+
+    def _in_scope(self, metric):
+        """A metric made outside the strategy's scope, made again inside: its counts would be this process's alone."""
+        is_metric = isinstance(metric, keras.metrics.Metric) and metric.variables
+        if not is_metric or self.distribute_strategy.num_replicas_in_sync == 1:
+            return metric
+        if isinstance(metric.variables[0].value, tf.distribute.DistributedValues):
+            return metric
+        return type(metric).from_config(metric.get_config())
 
     def _has_static_length(self):
         return False
@@ -379,7 +391,7 @@ class TrainingModel(keras.Model):
         x = self._shard(check_batches(x, self))
         if verbose == "auto" and not is_chief(self.distribute_strategy):
             verbose = 0
-        return super().fit(
+        history = super().fit(
             x,
             y,
             batch_size=batch_size,
@@ -394,6 +406,10 @@ class TrainingModel(keras.Model):
             validation_batch_size=validation_batch_size,
             **kwargs,
         )
+        if self.optimizer.built:
+            with self.distribute_strategy.scope():  # Keras does it outside, where it reaches the weights of the first replica alone
+                self.optimizer.finalize_variable_values(self.trainable_variables)
+        return history
 
     def evaluate(self, x=None, y=None, batch_size=None, verbose="auto", sample_weight=None, **kwargs):
         """keras.Model.evaluate. During fit or Trainer, an optimizer with use_ema has its averages evaluated."""

@@ -170,8 +170,9 @@ class Trainer:
                 bar.close()
                 if log is not None:
                     log.close()
-        interrupted = signals.received is not None and step < self.total_steps
         stopped_early = self._is_out_of_patience()
+        interrupted = step < self.total_steps and not stopped_early  # on every worker, whichever got the signal
+        self._check_that_workers_agree(step)  # none reads the best before the chief has written it
         if not interrupted:
             self._finish()
         lines = []
@@ -268,7 +269,8 @@ class Trainer:
                 _assign(self._weights(), best[0])
                 return
         if self.model.optimizer.built:
-            self.model.optimizer.finalize_variable_values(self.model.trainable_variables)
+            with self.strategy.scope():  # outside it, the weights of the first replica alone would be the averages
+                self.model.optimizer.finalize_variable_values(self.model.trainable_variables)
 
     # Checkpoints.
 
@@ -360,7 +362,7 @@ class Trainer:
         step = self.store.latest()
         place = "from the beginning" if step is None else f"from the checkpoint of step {step}"
         return WorkerLostError(
-            f"another worker is gone ({type(error).__name__}: {str(error).splitlines()[0][:200]}). Start the same command on all "
+            f"another worker is gone ({type(error).__name__} while step was made together). Start the same command on all "
             f"workers: training goes on {place}"
         )
 
