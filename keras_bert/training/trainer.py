@@ -15,9 +15,6 @@ dataset_fn: so a run that was killed ends with the weights of one that was not.
 import dataclasses
 import math
 import os
-import signal
-import threading
-import time
 
 import keras
 import numpy as np
@@ -26,12 +23,13 @@ import tensorflow as tf
 from keras_bert.files import read_json, replaced_file, write_json
 from keras_bert.training.averaging import averaged_weights
 from keras_bert.training.checkpoint_store import CheckpointStore
-from keras_bert.training.distribution import is_chief, is_multi_worker, is_tpu
-from keras_bert.training.guards import check_batches, non_finite_message
+from keras_bert.training.distribution import is_chief, is_multi_worker
+from keras_bert.training.guards import check_batches
+from keras_bert.training.interval import Interval
 from keras_bert.training.progress import ProgressBar
 from keras_bert.training.run_log import RunLog, read_log
+from keras_bert.training.signals import StopSignals
 from keras_bert.training.step import REPORT
-from keras_bert.training.throughput import measured_matmul_peak, rates
 
 RUN = "run.json"
 CHECKPOINTS = "checkpoints"
@@ -155,7 +153,7 @@ class Trainer:
         """
         self._check_run()
         started_at = step = self._restore()
-        with _Signals(self.model) as signals:
+        with StopSignals(self.model) as signals:
             log = RunLog(self.output_dir, first_step=step) if self.is_chief else None
             bar = ProgressBar(self.total_steps, first_step=step, enabled=self.progress)
             if step:
@@ -191,7 +189,7 @@ class Trainer:
         iterator = iter(model._shard(dataset))
         model.step_seed = self.seed
         update = model.make_update_function(dataset.element_spec)
-        interval = _Interval(self, step)
+        interval = Interval(self, step)
         model.reset_metrics()
         saved = validated = step
         while step < self.total_steps:
@@ -365,94 +363,6 @@ class Trainer:
             f"another worker is gone ({type(error).__name__} while step was made together). Start the same command on all "
             f"workers: training goes on {place}"
         )
-
-
-class _Interval:
-    """The steps since the last line of the log."""
-
-    def __init__(self, trainer, step):
-        self.trainer = trainer
-        self.reports = []
-        self.first_step = step
-        self.scales_loss = hasattr(trainer.model.optimizer, "inner_optimizer")
-        self.config = getattr(getattr(trainer.model, "encoder", None), "config", None)
-        self.peak = None
-        if self.config is not None and trainer.is_chief:
-            dtype = getattr(trainer.model.encoder, "compute_dtype", "float32")
-            self.peak = measured_matmul_peak(dtype) * _devices(trainer.strategy)
-        self.restart()
-
-    def restart(self):
-        self.start = time.perf_counter()
-
-    def values(self, step, metrics):
-        """Means over the steps, which begin anew. Raises: FloatingPointError naming the first whose loss is no number."""
-        reports = np.stack([report.numpy() for report in self.reports]).astype("float64")
-        columns = {name: reports[:, index] for index, name in enumerate(REPORT)}
-        self._check_finite(columns)
-        sums = {name: float(column.sum()) for name, column in columns.items()}
-        now = time.perf_counter()
-        seconds, self.start = now - self.start, now
-        self.reports.clear()
-        self.first_step = step
-        values = {name: float(value) for name, value in metrics.items()}
-        values["loss"] = sums["loss"] / sums["updates"]
-        values["learning_rate"] = float(columns["learning_rate"][-1])
-        values["gradient_norm"] = sums["gradient_norm"] / sums["updates"]
-        if self.config is None or not sums["slots"]:
-            return values | {"examples_per_second": sums["examples"] / seconds}
-        counts = {name: sums[name] for name in ("examples", "tokens", "slots", "squared_slots")}
-        return values | rates(self.config, seconds=seconds, peak_flops=self.peak, **counts)
-
-    def _check_finite(self, columns):
-        for name in ("loss", "gradient_norm"):
-            if name == "gradient_norm" and self.scales_loss:
-                continue  # float16 finds its scale by such steps, and leaves them out
-            broken = np.flatnonzero(~np.isfinite(columns[name]))
-            if broken.size:
-                step = self.first_step + int(columns["updates"][: broken[0]].sum()) + 1
-                saved = self.trainer.store.latest()
-                kept = "no checkpoint was saved before" if saved is None else f"the checkpoint of step {saved} is kept"
-                what = f"{name.replace('_', ' ')} is {columns[name][broken[0]]}"
-                raise FloatingPointError(f"{non_finite_message(f'step {step}', what)}. {kept[0].upper()}{kept[1:]}.")
-
-
-class _Signals:
-    """SIGTERM and SIGINT end the run after the step that is being made; a second one ends it at once."""
-
-    def __init__(self, model):
-        self.model = model
-        self.received = None
-        self._before = {}
-
-    @property
-    def name(self):
-        return "another worker" if self.received is None else signal.Signals(self.received).name
-
-    def __enter__(self):
-        self.model.stop_requested = False
-        if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGTERM, signal.SIGINT):
-                self._before[number] = signal.signal(number, self._receive)
-        return self
-
-    def _receive(self, number, frame):
-        self._restore()
-        self.received = number
-        self.model.stop_requested = True
-
-    def _restore(self):
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-        self._before = {}
-
-    def __exit__(self, *error):
-        self._restore()
-
-
-def _devices(strategy):
-    """Devices that the measured peak counts for: logical CPUs of a machine share its one set of cores."""
-    return strategy.num_replicas_in_sync if is_tpu(strategy) or tf.config.list_logical_devices("GPU") else 1
 
 
 def _named(prefix, owner, skipped):

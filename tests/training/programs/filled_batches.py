@@ -12,7 +12,7 @@ import tensorflow as tf
 tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2)
 
 from keras_bert import BertClassifier, BertConfig, BertEncoder
-from keras_bert.training import create_optimizer, distribution, get_strategy, model, step
+from keras_bert.training import create_optimizer, distribution, get_strategy, model, step, step_functions
 
 ROWS, LENGTH, BATCH = 53, 16, 16  # the last batch has 5 rows
 CONFIG = BertConfig(
@@ -29,7 +29,7 @@ CONFIG = BertConfig(
 
 
 def results(strategy, filled):
-    for module in (distribution, model, step):
+    for module in (distribution, model, step, step_functions):
         module.is_tpu = lambda _: filled
     random = np.random.default_rng(0)
     ids = random.integers(5, 100, (ROWS, LENGTH)).astype("int32")
