@@ -107,6 +107,7 @@ def uninterrupted(tmp_path_factory, root, checkpoint, reviews):
     return output_dir, figures(start(command(root, checkpoint, reviews, output_dir)))
 
 
+@pytest.mark.slow
 def test_it_is_stopped_by_sigterm_and_goes_on_to_the_same_weights(tmp_path, root, checkpoint, reviews, uninterrupted):
     expected, expected_figures = uninterrupted
     assert expected_figures["steps"] == STEPS
