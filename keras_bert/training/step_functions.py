@@ -36,8 +36,7 @@ class StepFunctions:
 
         if self.model.gradient_accumulation_steps == 1:
             whole = _compiled(whole) if jit and single else whole
-            run = self.strategy.run
-            function = self._looped(lambda *arguments: self._first(run(whole, args=arguments)), _add_up)
+            function = self._looped(whole, _add_up)
         else:
             function = self._accumulating(step, gradients_of)
         return lambda iterator: function(
@@ -56,12 +55,18 @@ class StepFunctions:
         """What every replica answers alike, once."""
         return tree.map_structure(lambda value: self.strategy.experimental_local_results(value)[0], outputs)
 
-    def _looped(self, one_step, add_up=lambda before, outputs: outputs):
-        """one_step(data, *arguments) -> function(iterator, *arguments) of steps_per_execution steps. add_up: of the outputs of two."""
+    def _looped(self, of_replica, add_up=lambda before, outputs: outputs):
+        """of_replica(data, *arguments) -> function(iterator, *arguments) of steps_per_execution steps. add_up: of the outputs of two."""
         steps = self.model.steps_per_execution
 
+        def of_replica_with_data(data, *arguments):
+            # Where the data has ended, what reads none of it would still run, as it does in Keras: `iterations` counts an update that
+            # is not made, and a metric whose batches have one static size counts one more.
+            with tf.control_dependencies([part for part in tf.nest.flatten(data) if part is not None]):
+                return of_replica(data, *arguments)
+
         def from_data(data, *arguments):
-            return one_step(_parts(data), *arguments)
+            return self._first(self.strategy.run(of_replica_with_data, args=(_parts(data), *arguments)))
 
         def from_iterator(iterator, *arguments):
             outputs = from_data(iterator.get_next(), *arguments)
@@ -174,7 +179,7 @@ class StepFunctions:
         """Returns: function of an iterator -> metrics of steps_per_execution batches."""
         step = ReplicaStep(self.model, self.loss)
         evaluate = _compiled(step.evaluate) if self.model.jit_compile and step.replicas == 1 else step.evaluate
-        return self._looped(lambda data: self._first(self.strategy.run(evaluate, args=(data,))))
+        return self._looped(evaluate)
 
     def predict(self):
         """Returns: function of a list of batches -> outputs of all their rows, in order; on every worker."""

@@ -151,6 +151,14 @@ class Trainer:
             ValueError where the data is empty, ends early or does not fit; or where output_dir holds another run.
             CheckpointSaveError where the disk is full. WorkerLostError where another worker is gone.
         """
+        try:
+            return self._train(dataset_fn)
+        except (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError, tf.errors.DeadlineExceededError) as error:
+            if not is_multi_worker(self.strategy):
+                raise
+            raise self._lost(error) from error
+
+    def _train(self, dataset_fn):
         self._check_run()
         started_at = step = self._restore()
         with StopSignals(self.model) as signals:
@@ -160,10 +168,6 @@ class Trainer:
                 bar.write(f"Going on from the checkpoint of step {step} in {self.store.directory}")
             try:
                 step = self._loop(dataset_fn, step, log, bar, signals)
-            except (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError, tf.errors.DeadlineExceededError) as error:
-                if not is_multi_worker(self.strategy):
-                    raise
-                raise self._lost(error) from error
             finally:
                 bar.close()
                 if log is not None:
@@ -186,6 +190,7 @@ class Trainer:
         batches_each = model.gradient_accumulation_steps
         dataset = check_batches(dataset_fn(step * batches_each), model)
         self._check_length(dataset, step, batches_each)
+        dataset = dataset.take((self.total_steps - step) * batches_each)  # else the last call would make them all
         iterator = iter(model._shard(dataset))
         model.step_seed = self.seed
         update = model.make_update_function(dataset.element_spec)
@@ -203,8 +208,8 @@ class Trainer:
                     "dataset_fn should repeat the data, or total_steps be less"
                 ) from None
             interval.reports.append(report)
-            step += model.steps_per_execution // batches_each
-            step = min(step, self.total_steps)
+            # Of several the last call may make fewer.
+            step += 1 if model.steps_per_execution == batches_each else int(report[REPORT.index("updates")])
             if is_multi_worker(self.strategy):  # all stop after the same step: it takes one worker to be asked
                 stop = float(report[REPORT.index("stop")]) > 0
             else:
