@@ -201,6 +201,11 @@ def test_tfds_pairs_by_name_and_labels_in_another_order(tfds_data_dir):
     assert sorted(rows(dataset)) == [(("bad", "b2"), 1), (("fine", "b3"), 0), (("good", "b1"), 0)]
 
 
+def test_tfds_label_names(tfds_data_dir):
+    assert read_labels("tfds:local_reviews", data_dir=tfds_data_dir) == ["no", "yes"]
+    assert read_labels("tfds:local_reviews", label_column="label", data_dir=tfds_data_dir) == ["no", "yes"]
+
+
 def test_tfds_names_what_is_missing(tfds_data_dir):
     with pytest.raises(ValueError, match="no feature 'review'; it has"):
         read_classification("tfds:local_reviews", text_columns="review", label_column="label", data_dir=tfds_data_dir)
