@@ -22,7 +22,7 @@ SECONDS_TO_NOTICE = 60
 
 @pytest.fixture(scope="module")
 def launch(root):
-    """Start a program of programs/. Args: name, arguments; workers: how many processes; 0: one that is no worker. Returns: list of Popen."""
+    """Start a program of programs/. Args: name, arguments. workers: processes; 0: one, which is no worker. Returns: list of Popen."""
 
     def run(name, *arguments, workers=0):
         environment = os.environ | {"PYTHONPATH": str(root), "CUDA_VISIBLE_DEVICES": "", "TF_CPP_MIN_LOG_LEVEL": "3"}
@@ -68,7 +68,6 @@ def test_two_processes_fit_evaluate_and_predict_as_one(launch, tmp_path):
     sgd = {"task": "pretrainer", "rows": uneven, "optimizer": "sgd", "learning_rate": 0.5, "clip_norm": None}
     cases = {
         "masked_lm": {"rows": one_row_left},
-        "accumulated": {"rows": uneven, "batch": 8, "accumulate": 4},
         "pretrainer": sgd | {"validate": True},
         "averaged_in_threes": {"ema_momentum": 0.8, "steps_per_execution": 3, "validate": True},
         "dropout": {"dropout": 0.1},
@@ -76,7 +75,6 @@ def test_two_processes_fit_evaluate_and_predict_as_one(launch, tmp_path):
     }
     expected = {
         "masked_lm": {"strategy": "by_hand", "rows": one_row_left},
-        "accumulated": {"strategy": "by_hand", "rows": uneven},
         "pretrainer": {"strategy": "one_device", "validate": True} | sgd,
         "averaged_in_threes": {"strategy": "one_device", "ema_momentum": 0.8, "validate": True},
         "dropout": {"strategy": "mirrored", "dropout": 0.1},

@@ -144,7 +144,7 @@ def test_replicas_and_micro_batches_draw_masks_of_their_own(root):
 
 @pytest.mark.slow
 def test_the_end_of_the_data_counts_nothing(root):
-    """Keras 3.15 counts an update and a batch more where it finds the end: in 3 epochs of 11 batches 36 updates, and an accuracy of 11/12."""
+    """Keras 3.15 counts one update and one batch more where it finds the end: 36 updates in 3 epochs of 11, an accuracy of 11/12."""
     for name, counted in json.loads(run_program(root, "end_of_data.py")).items():
         assert counted["updates"] == 3 * (6 if "accumulated" in name else 11), name
         assert counted["fit_accuracy"] == [1.0, 1.0, 1.0] and counted["accuracy"] == 1.0, name
