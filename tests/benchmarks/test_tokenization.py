@@ -24,6 +24,7 @@ def run(root, *arguments):
     return subprocess.run([sys.executable, "-m", "benchmarks", *map(str, arguments)], cwd=root, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.slow
 def test_a_short_run_writes_table_and_json(root, tmp_path):
     wanted = ["full_tokenizer"] + ["encode_batch"] * (importlib.util.find_spec("tokenizers") is not None)
     path = tmp_path / "out.json"

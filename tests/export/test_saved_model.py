@@ -27,6 +27,7 @@ def test_text_in_label_score_and_probabilities_out_of_a_fresh_process(tmp_path, 
     assert export.verify_saved_model(path, tiny_classifier) <= 1e-6
 
 
+@pytest.mark.slow
 def test_the_process_that_answers_imports_no_keras_bert(tmp_path, tiny_classifier):
     path = export.export_saved_model(tiny_classifier, tmp_path)
     program = f"""

@@ -151,6 +151,7 @@ def test_fit_on_an_endless_dataset_wants_steps(tiny_classifier):
     assert tiny_classifier.optimizer._learning_rate.total_steps == 3
 
 
+@pytest.mark.slow
 def test_validation_in_every_form(tiny_classifier):
     dataset = tf.data.Dataset.from_tensor_slices((TEXTS, IDS))
     expected = tiny_classifier.evaluate(TEXTS, IDS, verbose=0)[0]

@@ -84,6 +84,7 @@ def checkpoints(directory):
     return sorted(name for name in os.listdir(directory / "checkpoints") if name.startswith("step-"))
 
 
+@pytest.mark.slow
 def test_a_killed_run_ends_with_the_weights_of_one_that_was_not(start, tmp_path):
     killed, whole = tmp_path / "killed", tmp_path / "whole"
     options = ("--total_steps", 100)
