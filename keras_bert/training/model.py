@@ -1,5 +1,6 @@
 """TrainingModel: keras.Model whose fit, evaluate and predict give one result under every strategy."""
 
+import functools
 import random
 
 import keras
@@ -13,6 +14,15 @@ from keras_bert.training.guards import StopOnNonFinite, check_batches
 from keras_bert.training.step_functions import StepFunctions
 
 
+@functools.cache
+def _functional(cls):
+    """The class of TrainingModel(inputs, outputs). Keras would make Functional a base of TrainingModel itself, of every task then."""
+    x = keras.Input([1])
+    if issubclass(cls, type(keras.Model(x, x))):
+        return cls
+    return type(cls.__name__, (cls, type(keras.Model(x, x))), {"__doc__": cls.__doc__, "__module__": cls.__module__})
+
+
 class TrainingModel(keras.Model):
     """A Keras model with a training step of its own; compile, fit, evaluate and predict are Keras's otherwise.
 
@@ -20,6 +30,11 @@ class TrainingModel(keras.Model):
     batch happens to be shared, this does neither: losses and metrics are of the global batch, see global_loss.
     Make it inside `strategy.scope()`. Batch sizes are global.
     """
+
+    def __new__(cls, *args, **kwargs):
+        inputs = tree.flatten(args[0] if args else kwargs.get("inputs"))
+        made_of_tensors = bool(inputs) and all(isinstance(x, keras.KerasTensor) for x in inputs)
+        return super().__new__(_functional(cls) if made_of_tensors else cls)
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)

@@ -137,6 +137,21 @@ def test_adversarial_training_adds_the_loss_of_the_worst_shift(tiny_config):
         np.testing.assert_allclose(ours.numpy(), variable.numpy() - 0.5 * gradient.numpy(), atol=1e-6)
 
 
+def test_a_model_of_given_tensors_leaves_other_models_what_they_are(tiny_config):
+    """Keras 3.15 makes Functional a base of the class, and of all classes beside it: the classifier then takes no encoder."""
+
+    class Own(TrainingModel):
+        pass
+
+    x = keras.Input([2])
+    for model_class in TrainingModel, Own:
+        model = model_class(inputs=x, outputs=keras.layers.Dense(1)(x))
+        assert isinstance(model, model_class) and [type(layer).__name__ for layer in model.layers] == ["InputLayer", "Dense"]
+        model.compile("sgd", "mse")
+        assert np.isfinite(model.fit(np.ones([4, 2]), np.ones([4, 1]), verbose=0).history["loss"][0])
+    assert BertClassifier(BertEncoder(tiny_config), ["a", "b"]).labels == ["a", "b"]
+
+
 def test_train_and_test_on_batch():
     model = Scale(0.0)
     model.compile(keras.optimizers.SGD(1.0), "mse")

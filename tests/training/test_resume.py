@@ -195,7 +195,7 @@ def test_a_loss_that_is_no_number_stops_the_run_and_names_the_step(start, tmp_pa
 @pytest.mark.slow
 def test_data_that_ends_early_is_told(start, tmp_path):
     _, errors = finish(start(tmp_path / "known", "--ends_after", 50, "--accumulate", 2, "--end_is_known"), expected=1)
-    assert f"the dataset ends early: it has 50 batches, and steps 1 to total_steps={STEPS} take 600; repeat the data" in errors
+    assert f"the dataset ends early: it has 50 batches, and steps 1 to total_steps={STEPS} take {2 * STEPS}; repeat the data" in errors
     assert last_step(tmp_path / "known") == 0
     _, errors = finish(start(tmp_path / "unknown", "--ends_after", 51, "--accumulate", 2), expected=1)
     assert f"the dataset ended after step 26 of total_steps={STEPS}; a checkpoint of it is saved" in errors
