@@ -16,6 +16,8 @@ packages=(
   transformers==5.23.0
   tokenizers==0.23.3
   onnxruntime==1.31.1
+  onnx==1.23.2        # torch.onnx writes by these two
+  onnxscript==0.7.2
 )
 directory=${1:-$(dirname "$0")/.peers}
 python=${PYTHON:-python3.11}

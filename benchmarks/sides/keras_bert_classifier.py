@@ -1,0 +1,76 @@
+"""BertClassifier: in a tf.function, by predict on strings, as an exported SavedModel, or trained by fit.
+
+Settings: form: "graph", "predict", "saved_model" or "fit".
+"""
+
+import bert_common
+import numpy as np
+import side
+import tensorflow as tf
+
+from keras_bert import BertClassifier
+from keras_bert.training import create_optimizer
+from keras_bert.training.throughput import measured_matmul_peak
+from keras_bert.version import __version__
+
+
+class KerasBert(bert_common.ClassifierSide):
+    libraries = ("tensorflow", "keras")
+
+    def prepare(self):
+        bert_common.use_threads(tf, self.threads)
+        self.versions["keras_bert"] = __version__
+        settings = self.settings
+        form = settings["form"]
+        # The exporter turns a float32 model into the dtype that is to be served.
+        dtype = "float32" if form == "saved_model" else self.policy
+        self.model = BertClassifier.from_pretrained(settings["directory"], dtype=dtype, max_length=settings["length"], text_pair=False)
+        if form == "graph":
+            function = tf.function(lambda features: self.model(features, training=False), autograph=False)
+            self.forward = lambda features: tf.nn.softmax(tf.cast(function(features), tf.float32)).numpy()
+        elif form == "saved_model":
+            from export import export_saved_model
+
+            options = {} if self.policy == "float32" else {"dtype": self.policy}
+            path = export_saved_model(self.model, settings["scratch"], freeze=True, **options)
+            self.model = tf.saved_model.load(path)
+            function = self.model.signatures["ids"]
+            self.forward = lambda features: function(**features)["probabilities"].numpy()
+        elif form == "predict":
+            self.texts = side.read_json(settings["texts"])
+        else:
+            self.compile()
+        self.datasets = {}
+
+    def compile(self):
+        if self.settings["check"]:
+            import keras
+
+            optimizer = keras.optimizers.SGD(bert_common.CHECK_LEARNING_RATE)
+        else:
+            optimizer = create_optimizer(bert_common.LEARNING_RATE, total_steps=100_000)
+        self.model.compile(optimizer)
+
+    def work(self, batches):
+        if self.job == "predict":
+            return self.model.predict(self.texts, batch_size=self.settings["batch_size"], verbose=0)
+        if self.job == "training":
+            return np.array(self.model.fit(self.dataset(batches), verbose=0).history["loss"])
+        return bert_common.concatenated(self.forward(features(batch)) for batch in batches)
+
+    def dataset(self, batches):
+        if len(batches) not in self.datasets:
+            parts = [(features(batch), tf.constant(batch["labels"])) for batch in batches]
+            stacked = tf.nest.map_structure(lambda *tensors: tf.concat(tensors, 0), *parts)
+            self.datasets[len(batches)] = tf.data.Dataset.from_tensor_slices(stacked).batch(self.settings["batch_size"])
+        return self.datasets[len(batches)]
+
+    def peak(self):
+        return measured_matmul_peak(self.compute_dtype)
+
+
+def features(batch):
+    return {name: tf.constant(array) for name, array in batch.items() if name != "labels"}
+
+
+side.serve(KerasBert)
