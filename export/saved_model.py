@@ -7,13 +7,14 @@ import tempfile
 import keras
 import tensorflow as tf
 
+from export.network import frozen_weights, network_in_dtype, weight_bytes
 from export.servable import servable
 
 # A SavedModel's graph is one protocol buffer, which cannot be larger.
 MAX_CONSTANT_BYTES = 2**31 - 1
 
 
-def export_saved_model(model, directory):
+def export_saved_model(model, directory, *, freeze=False, dtype=None):
     """Export a model for TF Serving.
 
     It is built under a name that is no number, which TF Serving does not load, and renamed once whole. What stands in
@@ -22,16 +23,23 @@ def export_saved_model(model, directory):
     Args:
         model: BertClassifier. A model without a vocabulary gets no serving_default, only ids.
         directory: path of the model; the version directories are made in it.
+        freeze: make weights constants of the graph, by which a CPU answers faster in bfloat16; see export.network.frozen. The
+            first answer takes many seconds.
+        dtype: "float32" or "bfloat16": what the network computes in, with its weights stored in it; None as the model does. Answers
+            are float32, and `model` is left as it is.
     Returns: path of the version directory: the highest number there, and one.
-    Raises: ValueError where `directory` is a file, where the graph would hold over 2 GB of constants, or where Keras does not
-        run on TensorFlow. TypeError on a model that cannot be served.
+    Raises: ValueError where `directory` is a file, on another dtype, where the graph would hold over 2 GB of constants, or where
+        Keras does not run on TensorFlow. TypeError on a model that cannot be served.
     """
     if keras.backend.backend() != "tensorflow":
         raise ValueError(f"a SavedModel holds TensorFlow ops, but Keras runs on {keras.backend.backend()}; set KERAS_BACKEND=tensorflow")
     directory = os.path.abspath(os.fspath(directory))
     if os.path.exists(directory) and not os.path.isdir(directory):
         raise ValueError(f"{directory} is a file; a directory of versions is to be made there")
-    module = servable(model)
+    network = None if dtype is None else network_in_dtype(model.network, dtype)
+    if freeze:
+        check_frozen(model.network if network is None else network)
+    module = servable(model, network=network, freeze=freeze)
     functions = {name: function.get_concrete_function() for name, function in module.functions.items()}
     check_constants(functions)
     os.makedirs(directory, exist_ok=True)
@@ -52,6 +60,20 @@ def versions(directory):
     return sorted(int(name) for name in os.listdir(directory) if name.isascii() and name.isdigit())
 
 
+def check_frozen(network):
+    """Refuse to freeze weights that no protocol buffer holds, before they are copied.
+
+    Args: network: one of keras_bert.models.
+    Raises: ValueError naming their sum and the mend.
+    """
+    total = sum(map(weight_bytes, frozen_weights(network)))
+    if total > MAX_CONSTANT_BYTES:
+        raise ValueError(
+            f"the weights to freeze have {total:,} bytes, over the {MAX_CONSTANT_BYTES:,} of a protocol buffer; leave freeze=True "
+            "(--freeze) out, or store them in bfloat16: dtype='bfloat16' (--dtype bfloat16)"
+        )
+
+
 def check_constants(functions):
     """Refuse a graph that no protocol buffer holds.
 
@@ -59,12 +81,11 @@ def check_constants(functions):
     Raises: ValueError naming the sum and the largest constants.
     """
     sizes, captured_names = {}, {}
-    for signature, function in functions.items():
-        graphs = [function.graph, *_inner_graphs(function.graph)]
-        for graph in graphs:
+    for function in functions.values():
+        for graph in (function.graph, *_inner_graphs(function.graph)):
             for operation in graph.get_operations():
-                if operation.type == "Const":
-                    sizes[signature, graph.name, operation.name] = operation.get_attr("value").ByteSize()
+                if operation.type == "Const":  # a function that several signatures call is saved once
+                    sizes[id(graph), operation.name] = operation.get_attr("value").ByteSize()
         for captured, inside in function.graph.captures:
             if captured.dtype not in (tf.resource, tf.variant):  # not a variable: it is saved as a constant
                 name = captured_names.setdefault(id(captured), inside.name)  # signatures that share it save it once
@@ -75,7 +96,7 @@ def check_constants(functions):
         names = ", ".join(f"{name[-1]} ({sizes[name]:,} bytes)" for name in largest)
         raise ValueError(
             f"the graph would hold {total:,} bytes of constants, over the {MAX_CONSTANT_BYTES:,} of a protocol buffer; the "
-            f"largest: {names}. Keep weights in variables"
+            f"largest: {names}. Keep weights in variables (without --freeze they are)"
         )
 
 

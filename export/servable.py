@@ -1,8 +1,11 @@
 """A model as TensorFlow functions: text to answer, and ids to answer."""
 
+import functools
+
 import tensorflow as tf
 
 from export import signatures
+from export.network import frozen, frozen_weights
 from keras_bert import BertClassifier, features
 
 
@@ -12,16 +15,22 @@ class ClassifierServable(tf.Module):
     Attributes: functions: dict of signature name -> tf.function.
         serving_default: text[, text_pair]: string [batch] -> the answer.
         ids: input_ids, token_type_ids, attention_mask: int32 [batch, length] -> the answer.
+    Args:
+        model: BertClassifier.
+        network: what answers in place of the model's own network, such as network_in_dtype's.
+        freeze: see export.network.frozen.
     The answer: label: string [batch]; score: float32 [batch], the label's probability; probabilities: float32 [batch, labels].
     """
 
-    def __init__(self, model):
+    def __init__(self, model, *, network=None, freeze=False):
         super().__init__()
-        self._network = model.network
+        network = model.network if network is None else network
+        self._logits = frozen(network) if freeze else functools.partial(network, training=False)
         self._tokenizer = model.tokenizer  # SentencePiece's is a resource, which must be tracked
         self._labels = tf.constant(model.labels)
+        constants = {id(weight) for weight in frozen_weights(network)} if freeze else set()
         # Only what is tracked is saved. Keras hides its TensorFlow variables behind `value`.
-        self._variables = [weight.value for weight in model.network.weights]
+        self._variables = [weight.value for weight in network.weights if id(weight) not in constants]
 
         def from_ids(*contract):
             return self._answer(dict(zip(features.UNPACKED, contract, strict=True)))
@@ -37,7 +46,7 @@ class ClassifierServable(tf.Module):
             )
 
     def _answer(self, contract):
-        probabilities = tf.nn.softmax(self._network(contract, training=False))
+        probabilities = tf.nn.softmax(self._logits(contract))
         return {
             signatures.LABEL: tf.gather(self._labels, tf.argmax(probabilities, axis=-1)),
             signatures.SCORE: tf.reduce_max(probabilities, axis=-1),
@@ -45,8 +54,8 @@ class ClassifierServable(tf.Module):
         }
 
 
-def servable(model):
-    """Wrap a model. Args: model: BertClassifier. Returns: its servable. Raises: TypeError on what cannot be served."""
+def servable(model, **options):
+    """Wrap a model. Args: model: BertClassifier. options: its servable's. Returns: it. Raises: TypeError on what cannot be served."""
     if isinstance(model, BertClassifier):
-        return ClassifierServable(model)
+        return ClassifierServable(model, **options)
     raise TypeError(f"a {type(model).__name__} cannot be exported; what answers text is a BertClassifier")

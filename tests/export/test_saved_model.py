@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -10,6 +11,8 @@ import tensorflow as tf
 import export
 from export import __main__ as command_line
 from export import ask, saved_model
+from export.network import network_in_dtype
+from export.servable import servable
 from keras_bert import BertClassifier, BertEncoder
 
 TEXTS = ["good film", "", "bad " * 100_000, "日本 \U0001f600"]
@@ -175,11 +178,99 @@ def test_over_two_gigabytes_of_real_constants(tmp_path, tiny_classifier):
 
 
 def test_weights_are_variables_not_constants(tmp_path, tiny_classifier):
-    module = __import__("export.servable", fromlist=["servable"]).servable(tiny_classifier)
+    module = servable(tiny_classifier)
     functions = {name: function.get_concrete_function() for name, function in module.functions.items()}
     assert {name: len(function.variables) for name, function in functions.items()} == {
         name: len(tiny_classifier.network.weights) for name in functions
     }
+
+
+def test_frozen_weights_are_constants_that_both_signatures_share(make_tiny_classifier):
+    model = make_tiny_classifier()
+    module = servable(model, freeze=True)
+    functions = {name: function.get_concrete_function() for name, function in module.functions.items()}
+    tables = {"embeddings/word", "embeddings/position"}  # rows of them are looked up; no product has them
+    for function in functions.values():
+        assert len(function.variables) == len(tables)
+    inner = [graph for function in functions.values() for graph in saved_model._inner_graphs(function.graph) if graph.name == "call"]
+    assert len(inner) == 2 and inner[0] is inner[1]
+    matrices = {operation.outputs[0].shape.as_list().__repr__() for operation in inner[0].get_operations() if operation.type == "Const"}
+    assert {"[16, 48]", "[16, 32]", "[32, 16]"} <= matrices  # query, key and value; feed-forward in; out
+    check = sum(saved_model.weight_bytes(weight) for weight in model.network.weights if weight.path not in tables)
+    assert sum(map(saved_model.weight_bytes, saved_model.frozen_weights(model.network))) == check
+
+
+# Frozen or not, what is served is the model; in bfloat16, whose numbers have 8 bits, nearly so.
+@pytest.mark.parametrize(
+    ("options", "least", "most"),
+    [
+        ({"freeze": True, "dtype": "bfloat16"}, 1e-5, 3e-2),
+        pytest.param({"freeze": True}, 0, 1e-6, marks=pytest.mark.slow),
+        pytest.param({"dtype": "bfloat16"}, 1e-5, 3e-2, marks=pytest.mark.slow),
+        pytest.param({"dtype": "float32"}, 0, 1e-6, marks=pytest.mark.slow),
+    ],
+    ids=["frozen_bfloat16", "frozen", "bfloat16", "float32"],
+)
+def test_both_signatures_answer_in_a_fresh_process(tmp_path, tiny_classifier, options, least, most):
+    before = [weight.numpy() for weight in tiny_classifier.network.weights]
+    path = export.export_saved_model(tiny_classifier, tmp_path, **options)
+    assert least <= export.verify_saved_model(path, tiny_classifier) <= most
+    probabilities = tf.saved_model.load(path).signatures["serving_default"](tf.constant(TEXTS))["probabilities"]
+    assert probabilities.dtype == tf.float32
+    np.testing.assert_allclose(np.sum(probabilities, axis=-1), 1, atol=1e-6)
+    for weight, value in zip(tiny_classifier.network.weights, before, strict=True):  # the model is left as it is
+        assert weight.dtype == "float32"
+        np.testing.assert_array_equal(weight.numpy(), value)
+
+
+def test_bfloat16_stores_its_weights_in_bfloat16(tmp_path, tiny_classifier):
+    path = export.export_saved_model(tiny_classifier, tmp_path, dtype="bfloat16")
+    loaded = tf.saved_model.load(path)
+    dtypes = [variable.dtype for variable in loaded.signatures["ids"].variables]
+    assert len(dtypes) == len(tiny_classifier.network.weights)
+    assert dtypes.count(tf.float32) == 2 and dtypes.count(tf.bfloat16) == len(dtypes) - 2  # the classifier's two give float32 logits
+
+
+def test_a_bfloat16_model_can_be_served_in_float32(tmp_path, tiny_config, tiny_tokenizer):
+    model = BertClassifier(BertEncoder(tiny_config, dtype="bfloat16"), ["no", "yes"], tiny_tokenizer)
+    network = network_in_dtype(model.network, "float32")
+    assert {weight.dtype for weight in network.weights} == {"float32"}
+    for there, own in zip(network.weights, model.network.weights, strict=True):
+        np.testing.assert_array_equal(there.numpy(), own.numpy().astype("float32"))
+
+
+def test_a_dtype_that_cannot_be_served_is_told(tmp_path, tiny_classifier):
+    with pytest.raises(ValueError, match="dtype='float16' is not one of float32, bfloat16"):
+        export.export_saved_model(tiny_classifier, tmp_path / "versions", dtype="float16")
+    assert not (tmp_path / "versions").exists()
+
+
+def test_weights_too_large_to_freeze_are_refused_before_anything_is_traced(tmp_path, tiny_classifier, monkeypatch):
+    monkeypatch.setattr(saved_model, "MAX_CONSTANT_BYTES", 15_000)
+
+    def untouched(*arguments, **options):
+        raise AssertionError("traced")
+
+    monkeypatch.setattr(saved_model, "servable", untouched)
+    with pytest.raises(ValueError, match=r"the weights to freeze have 19,340 bytes, over the 15,000 .* leave freeze=True \(--freeze\) out"):
+        export.export_saved_model(tiny_classifier, tmp_path / "versions", freeze=True)
+    assert not (tmp_path / "versions").exists()
+
+
+def test_constants_that_signatures_share_are_counted_once(tiny_classifier, monkeypatch):
+    module = servable(tiny_classifier, freeze=True)
+    functions = {name: function.get_concrete_function() for name, function in module.functions.items()}
+    weights = sum(map(saved_model.weight_bytes, saved_model.frozen_weights(tiny_classifier.network)))
+    alone = {"ids": functions["ids"]}
+
+    def counted(functions):
+        monkeypatch.setattr(saved_model, "MAX_CONSTANT_BYTES", -1)
+        with pytest.raises(ValueError) as error:
+            saved_model.check_constants(functions)
+        return int(re.search(r"hold ([\d,]+) bytes", str(error.value)).group(1).replace(",", ""))
+
+    assert counted(alone) >= weights
+    assert counted(functions) - counted({"serving_default": functions["serving_default"]}) < weights / 10
 
 
 def test_a_file_in_the_way_and_a_model_that_answers_nothing_are_told(tmp_path, tiny_classifier):
@@ -205,6 +296,16 @@ def test_python_m_export(tmp_path, tiny_classifier, capsys):
     result = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert result["saved_model"] == str(tmp_path / "versions" / "1")
     assert result["export_max_abs_diff"] <= 1e-6
+
+
+@pytest.mark.slow
+def test_python_m_export_frozen_in_bfloat16(tmp_path, tiny_classifier, capsys):
+    tiny_classifier.save_pretrained(tmp_path / "model")
+    command_line.main(["--model", str(tmp_path / "model"), "--output", str(tmp_path / "versions"), "--freeze", "--dtype", "bfloat16"])
+    result = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert 1e-5 < result["export_max_abs_diff"] < 3e-2
+    loaded = tf.saved_model.load(result["saved_model"])
+    assert [variable.dtype for variable in loaded.signatures["ids"].variables] == [tf.bfloat16] * 2  # the two tables
 
 
 @pytest.mark.parametrize("module", ["export", "export.ask"])

@@ -1,0 +1,63 @@
+"""The network that is served: in which dtype it computes, and whether its weights are variables or constants of the graph."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from export import signatures
+from keras_bert import BertEncoder, features
+from keras_bert.layers import BertEmbeddings
+
+DTYPES = ("float32", "bfloat16")
+
+
+def network_in_dtype(network, dtype):
+    """The same network computing in another dtype, its weights rounded to it; LayerNorm, softmax and logits stay float32 inside.
+
+    Args: network: one of keras_bert.models with an encoder; it is left as it is. dtype: one of DTYPES.
+    Returns: a network of the same class.
+    Raises: ValueError on another dtype.
+    """
+    if dtype not in DTYPES:
+        raise ValueError(f"dtype={dtype!r} is not one of {', '.join(DTYPES)}")
+    encoder = BertEncoder.from_config(network.encoder.get_config() | {"dtype": dtype, "initialize": False})
+    other = type(network)(encoder, **network.settings())
+    for there, own in zip(other.weights, network.weights, strict=True):
+        there.assign(own.numpy())
+    return other
+
+
+def frozen(network):
+    """The network's call, with the values that its weights have now as constants.
+
+    Kernels may then prepare a matrix once and keep it: oneDNN, TensorFlow's on a CPU, lays out that of a product anew at each
+    call where it is a variable. The word and position embeddings, from which rows are only looked up, stay variables: as
+    constants they gain nothing, and BERT-base's made the first answer wait 6 seconds more.
+
+    Args: network: one of keras_bert.models with an encoder.
+    Returns: function: the contract -> what the network answers. All that call it share one set of constants.
+    """
+    values = [(weight, weight.numpy()) for weight in frozen_weights(network)]
+
+    def call(*contract):
+        # Constants of this function's graph: captured from outside they would be arguments, which no kernel may keep.
+        constants = [(weight, tf.constant(value)) for weight, value in values]
+        with keras.StatelessScope(state_mapping=constants):
+            return network(dict(zip(features.UNPACKED, contract, strict=True)), training=False)
+
+    function = tf.function(call, input_signature=signatures.ids_signature(), autograph=False)
+    return lambda contract: function(*(contract[name] for name in features.UNPACKED))
+
+
+def frozen_weights(network):
+    """The weights that `frozen` makes constants. Returns: list of keras.Variable: all but the word and position embeddings."""
+    tables = set()
+    for layer in network._flatten_layers():
+        if isinstance(layer, BertEmbeddings):
+            tables |= {id(layer.word_table), id(layer.position_table)}
+    return [weight for weight in network.weights if id(weight) not in tables]
+
+
+def weight_bytes(weight):
+    """Bytes of a keras.Variable."""
+    return int(np.prod(weight.shape)) * tf.as_dtype(weight.dtype).size
