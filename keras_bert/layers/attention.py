@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from keras_bert.layers import kernels
 from keras_bert.layers.dense import FlatDense
 from keras_bert.layers.dropout import Dropout
 from keras_bert.layers.initializers import bert_initializer
@@ -106,12 +107,12 @@ class MultiHeadSelfAttention(keras.layers.Layer):
         qkv = ops.reshape(self.qkv(x), (-1, length, 3, self.num_heads, head_size))  # (B, T, 3, N, D)
         query, key, value = ops.unstack(ops.transpose(qkv, (2, 0, 3, 1, 4)), 3, axis=0)  # (B, N, T, D) each
         scores = ops.matmul(query * head_size**-0.5, ops.transpose(key, (0, 1, 3, 2)))  # (B, N, T, T)
-        # float32 through the softmax: bfloat16 has 8 bits, too few for a sum of hundreds of probabilities.
-        probabilities = ops.softmax(ops.cast(scores, "float32") + mask, axis=-1)
-        weights = self.probabilities_dropout(ops.cast(probabilities, self.compute_dtype), training=training)
+        weights = kernels.attention_weights(
+            scores, mask, rate=self.dropout, seed=self.probabilities_dropout.next_seed(training), training=training
+        )
         context = ops.transpose(ops.matmul(weights, value), (0, 2, 1, 3))  # (B, T, N, D)
         output = self.output_dense(ops.reshape(context, (-1, length, self.hidden_size)))
-        return (output, probabilities) if return_attention_scores else output
+        return (output, kernels.probabilities(scores, mask)) if return_attention_scores else output
 
     def compute_output_spec(self, x, mask, training=None, return_attention_scores=False):
         output = keras.KerasTensor(x.shape, dtype=self.compute_dtype)

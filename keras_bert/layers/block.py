@@ -1,8 +1,11 @@
 """The transformer block."""
 
+import functools
+
 import keras
 from keras import ops
 
+from keras_bert.layers import kernels
 from keras_bert.layers.attention import MultiHeadSelfAttention
 from keras_bert.layers.dense import FlatDense
 from keras_bert.layers.dropout import Dropout
@@ -10,14 +13,14 @@ from keras_bert.layers.initializers import bert_initializer
 
 
 def activation(name):
-    """The function that a BertConfig.hidden_act names. Returns: callable on tensors. Raises: ValueError on another name."""
+    """The function that a BertConfig.hidden_act names. Returns: callable (x, training). Raises: ValueError on another name."""
     functions = {
-        "gelu": lambda x: ops.gelu(x, approximate=False),
-        "gelu_tanh": lambda x: ops.gelu(x, approximate=True),
-        "relu": ops.relu,
-        "tanh": ops.tanh,
-        "silu": ops.silu,
-        "linear": lambda x: x,
+        "gelu": functools.partial(kernels.gelu, approximate=False),
+        "gelu_tanh": functools.partial(kernels.gelu, approximate=True),
+        "relu": lambda x, training=False: ops.relu(x),
+        "tanh": lambda x, training=False: ops.tanh(x),
+        "silu": lambda x, training=False: ops.silu(x),
+        "linear": lambda x, training=False: x,
     }
     if name not in functions:
         raise ValueError(f"hidden_act={name!r} is not one of {', '.join(functions)}")
@@ -89,11 +92,24 @@ class PostNormBlock(keras.layers.Layer):
         self.output_norm.build(x_shape)
 
     def call(self, x, mask, training=None, return_attention_scores=False):
-        attended, probabilities = self.attention(x, mask, training=training, return_attention_scores=True)
-        x = self.attention_norm(x + self.attention_dropout_layer(attended, training=training))
-        transformed = self.output_dense(self.activation(self.intermediate(x)))
-        x = self.output_norm(x + self.output_dropout_layer(transformed, training=training))
-        return (x, probabilities) if return_attention_scores else x
+        attended = self.attention(x, mask, training=training, return_attention_scores=return_attention_scores)
+        attended, *probabilities = attended if return_attention_scores else (attended,)
+        x = self._add_and_norm(attended, x, self.attention_dropout_layer, self.attention_norm, training)
+        transformed = self.output_dense(self.activation(self.intermediate(x), training=training))
+        x = self._add_and_norm(transformed, x, self.output_dropout_layer, self.output_norm, training)
+        return (x, *probabilities) if return_attention_scores else x
+
+    def _add_and_norm(self, x, residual, dropout, norm, training):
+        return kernels.layer_norm(
+            x,
+            norm.gamma,
+            norm.beta,
+            epsilon=norm.epsilon,
+            residual=residual,
+            rate=dropout.rate,
+            seed=dropout.next_seed(training),
+            training=training,
+        )
 
     def compute_output_spec(self, x, mask, training=None, return_attention_scores=False):
         return self.attention.compute_output_spec(x, mask, return_attention_scores=return_attention_scores)

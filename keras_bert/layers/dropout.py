@@ -5,6 +5,8 @@ import threading
 
 import keras
 
+from keras_bert.layers import kernels
+
 _scope = threading.local()  # replicas trace their steps in threads of their own
 
 
@@ -53,9 +55,11 @@ class Dropout(keras.layers.Layer):
         self.built = True
 
     def call(self, x, training=False):
-        if not training or self.seeds is None:
-            return x
-        return keras.random.dropout(x, self.rate, seed=self.seeds)
+        return kernels.dropout(x, self.rate, self.next_seed(training), training=training)
+
+    def next_seed(self, training):
+        """The seed of this call's mask, for a kernel that drops out on its way. Returns: integer tensor [2], or None: there is no mask."""
+        return self.seeds.next() if training and self.seeds is not None else None
 
     def compute_output_spec(self, x, training=False):
         return keras.KerasTensor(x.shape, dtype=self.compute_dtype)

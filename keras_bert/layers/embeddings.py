@@ -6,6 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_bert.layers import kernels
 from keras_bert.layers.dropout import Dropout
 from keras_bert.layers.initializers import bert_initializer
 
@@ -56,7 +57,8 @@ class BertEmbeddings(keras.layers.Layer):
         initializer = bert_initializer(self.initializer_range)
 
         def table(name, rows):
-            return self.add_weight(name=name, shape=(rows, self.hidden_size), initializer=initializer)
+            # Rows are taken first and cast then: a cast of the whole word table, and of its gradient, are passes over 100 MB.
+            return self.add_weight(name=name, shape=(rows, self.hidden_size), initializer=initializer, autocast=False)
 
         self.word_table = table("word", self.vocab_size)
         if self.position_embeddings == "learned":
@@ -70,20 +72,21 @@ class BertEmbeddings(keras.layers.Layer):
         length = input_ids.shape[1]
         if length is not None and length > self.max_position_embeddings and position_ids is None:
             raise ValueError(f"length={length} is over max_position_embeddings={self.max_position_embeddings}")
-        positions = ops.cast(self.position_table, self.compute_dtype)  # (P, H)
         if position_ids is None:
-            positions = positions[: ops.shape(input_ids)[1]]  # (T, H), the same for every row
+            positions = ops.convert_to_tensor(self.position_table)[: ops.shape(input_ids)[1]]  # (T, H), the same for every row
         else:
-            positions = ops.take(positions, position_ids, axis=0)  # (B, T, H)
-        words = ops.take(ops.cast(self.word_table, self.compute_dtype), input_ids, axis=0)
-        # Two or so rows: a product with a one-hot has a dense, cheap gradient, which a gather has not.
+            positions = ops.take(self.position_table, position_ids, axis=0)  # (B, T, H)
+        positions = ops.cast(positions, self.compute_dtype)
+        words = ops.cast(ops.take(self.word_table, input_ids, axis=0), self.compute_dtype)
         if self._perturbation is not None:
             words = words + ops.cast(self._perturbation, words.dtype)
+        # Two or so rows: a product with a one-hot has a dense, cheap gradient, which a gather has not.
         types = ops.matmul(
             ops.one_hot(token_type_ids, self.type_vocab_size, dtype=self.compute_dtype),
             ops.cast(self.token_type_table, self.compute_dtype),
         )
-        return self.output_dropout(self.norm(words + positions + types), training=training)
+        x = kernels.layer_norm(words + positions + types, self.norm.gamma, self.norm.beta, epsilon=self.norm.epsilon, training=training)
+        return self.output_dropout(x, training=training)
 
     @contextlib.contextmanager
     def perturbed(self, perturbation):

@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from keras_bert.layers import kernels
 from keras_bert.layers.block import activation
 from keras_bert.layers.initializers import bert_initializer
 
@@ -46,19 +47,20 @@ class MaskedLMHead(keras.layers.Layer):
         # Added to float32 logits.
         self.bias = self.add_weight(name="bias", shape=(self.vocab_size,), initializer="zeros", autocast=False)
 
-    def call(self, sequence_output, masked_positions):
+    def call(self, sequence_output, masked_positions, training=None):
         if self._word_table is None:
             raise ValueError("a MaskedLMHead decodes by a word embedding: call tie(embeddings) first")
         batch, length = ops.shape(sequence_output)[0], ops.shape(sequence_output)[1]
         rows = ops.arange(batch, dtype=masked_positions.dtype)[:, None] * ops.cast(length, masked_positions.dtype)  # (B, 1)
         flat = ops.reshape(sequence_output, (-1, self.hidden_size))  # (B*T, H)
         x = ops.take(flat, ops.reshape(masked_positions + rows, (-1,)), axis=0)  # (B*P, H)
-        x = self.norm(self.activation(self.dense(x)))
+        x = self.activation(self.dense(x), training=training)
+        x = kernels.layer_norm(x, self.norm.gamma, self.norm.beta, epsilon=self.norm.epsilon, training=training)
         table = ops.cast(self._word_table(), self.compute_dtype)  # (V, H)
         logits = ops.cast(ops.matmul(x, ops.transpose(table)), "float32") + ops.cast(self.bias, "float32")
         return ops.reshape(logits, (batch, ops.shape(masked_positions)[1], self.vocab_size))
 
-    def compute_output_spec(self, sequence_output, masked_positions):
+    def compute_output_spec(self, sequence_output, masked_positions, training=None):
         return keras.KerasTensor((*masked_positions.shape, self.vocab_size), dtype="float32")
 
     def get_config(self):

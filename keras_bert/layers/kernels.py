@@ -1,0 +1,268 @@
+"""The chains of elementwise ops in a block, each with a fast path for training on TensorFlow.
+
+TensorFlow runs every op of a chain as a pass of its own over memory, forward, and more of them backward. The fast path is one pass
+each way: a function that XLA compiles, an island in a graph whose matrix products stay TensorFlow's own (oneDNN's on a CPU), with
+the gradient written by hand. What it keeps for the gradient is what it was given, or as much; masks are drawn again, not kept.
+
+In inference, on other backends and for float64's sake in tests there is the twin, in keras.ops. Graphs of inference hold no island:
+a server need not have XLA.
+"""
+
+import functools
+import math
+
+import keras
+from keras import ops
+
+tf = None
+if keras.backend.backend() == "tensorflow":  # the layers serve the other backends too
+    import tensorflow as tf
+
+
+def gelu(x, *, approximate, training=False):
+    """x times the share of the standard normal distribution below x; approximate=True takes the tanh formula for that share.
+
+    Args: x: floats of any shape. Returns: as x. Source: Hendrycks & Gimpel 2016.
+    """
+    if not (tf and training):
+        return ops.gelu(x, approximate=approximate)
+    return _gelu(approximate)(x)
+
+
+def layer_norm(x, gamma, beta, *, epsilon, residual=None, rate=0.0, seed=None, training=False):
+    """LayerNorm of residual + dropout(x), over the last axis.
+
+    Args:
+        x, residual: floats [..., features] of one dtype; residual may be None.
+        gamma, beta: [features], of the model's variables: float32 stays float32 where x is bfloat16.
+        rate, seed: see dropout.
+    Returns: as x.
+    Source: Ba et al. 2016.
+    """
+    if not training:
+        rate = 0.0
+    if tf and training:
+        function = _layer_norm(epsilon, rate, residual is not None)
+        gamma, beta = tf.convert_to_tensor(gamma), tf.convert_to_tensor(beta)
+        return function(x, gamma, beta, *([] if residual is None else [residual]), *([_seed(seed)] if rate else []))
+    x = dropout(x, rate, seed, training=training)
+    x = x if residual is None else residual + x
+    return ops.cast(ops.layer_normalization(x, gamma, beta, axis=-1, epsilon=epsilon), x.dtype)
+
+
+def attention_weights(scores, mask, *, rate=0.0, seed=None, training=False):
+    """dropout(softmax(scores + mask)), over the last axis; float32 or wider from the sum to the probabilities.
+
+    bfloat16 has 8 bits, too few for a sum of hundreds of probabilities.
+
+    Args: scores: floats [batch, heads, query, key]. mask: float32, broadcastable to it. rate, seed: see dropout.
+    Returns: as scores.
+    """
+    if not training:
+        rate = 0.0
+    if tf and training:
+        return _attention_weights(rate)(scores, mask, *([_seed(seed)] if rate else []))
+    return dropout(ops.cast(probabilities(scores, mask), scores.dtype), rate, seed, training=training)
+
+
+def probabilities(scores, mask):
+    """softmax(scores + mask) in float32. Args: as attention_weights."""
+    wide = "float64" if keras.backend.standardize_dtype(scores.dtype) == "float64" else "float32"
+    return ops.softmax(ops.cast(scores, wide) + ops.cast(mask, wide), axis=-1)
+
+
+def dropout(x, rate, seed, *, training=False):
+    """Set a share of the features to zero in training, and scale up the rest.
+
+    On TensorFlow the mask is a hash of each element's place and the seed: the same in an island, in a graph, under XLA and eagerly,
+    and so cheap that the gradient draws it again. Elsewhere it is keras.random's.
+
+    Args: x: floats of any shape. rate: share, 0 to 1 (not included). seed: integers [2], or a SeedGenerator.
+    Returns: as x.
+    Source: Srivastava et al. 2014.
+    """
+    if not training or not rate:
+        return x
+    return _dropout(rate)(x, _seed(seed)) if tf else keras.random.dropout(x, rate, seed=seed)
+
+
+def _seed(seed):
+    return tf.cast(seed.next() if isinstance(seed, keras.random.SeedGenerator) else seed, tf.int32)
+
+
+# The islands. A function of Python numbers gives each: one function for all layers, compiled once for each shape.
+
+_island = functools.partial(lambda function: tf.function(function, jit_compile=True, autograph=False, reduce_retracing=True))
+
+
+@functools.cache
+def _gelu(approximate):
+    def forward(x):
+        wide = _widen(x)
+        return _narrow(wide * _normal_share(wide, approximate)[0], x.dtype)
+
+    def backward(x, slope):
+        wide = _widen(x)
+        share, density = _normal_share(wide, approximate)
+        return _narrow(_widen(slope) * (share + wide * density), x.dtype)
+
+    forward, backward = _island(forward), _island(backward)
+
+    @tf.custom_gradient
+    def function(x):
+        return forward(x), lambda slope: backward(x, slope)
+
+    return function
+
+
+def _normal_share(x, approximate):
+    """The share of the normal distribution below x, and its derivative."""
+    if not approximate:
+        return 0.5 * (1.0 + tf.math.erf(x * math.sqrt(0.5))), tf.exp(-0.5 * x * x) / math.sqrt(2 * math.pi)
+    scale, cubic = math.sqrt(2 / math.pi), 0.044715
+    tanh = tf.tanh(scale * (x + cubic * x * x * x))
+    return 0.5 * (1.0 + tanh), 0.5 * (1.0 - tanh * tanh) * scale * (1.0 + 3.0 * cubic * x * x)
+
+
+@functools.cache
+def _layer_norm(epsilon, rate, has_residual):
+    def forward(x, gamma, beta, *rest):
+        wide = _widen(x)
+        if rate:
+            wide = _masked(wide, rate, rest[-1])
+        if has_residual:
+            wide = wide + _widen(rest[0])
+        centred = wide - tf.reduce_mean(wide, axis=-1, keepdims=True)
+        scale = tf.math.rsqrt(tf.reduce_mean(centred * centred, axis=-1, keepdims=True) + epsilon)
+        normal = centred * scale
+        return _narrow(normal * _widen(gamma) + _widen(beta), x.dtype), _narrow(normal, x.dtype), scale
+
+    def backward(normal, scale, gamma, beta, slope, *seed):
+        dtype, normal, slope = normal.dtype, _widen(normal), _widen(slope)
+        rows = tf.range(tf.rank(slope) - 1)
+        gamma_slope, beta_slope = tf.reduce_sum(slope * normal, axis=rows), tf.reduce_sum(slope, axis=rows)
+        slope = slope * _widen(gamma)
+        mean, along = tf.reduce_mean(slope, axis=-1, keepdims=True), tf.reduce_mean(slope * normal, axis=-1, keepdims=True)
+        slope = (slope - mean - normal * along) * scale
+        of_x = _narrow(_masked(slope, rate, *seed) if rate else slope, dtype)
+        slopes = of_x, tf.cast(gamma_slope, gamma.dtype), tf.cast(beta_slope, beta.dtype)
+        return (*slopes, _narrow(slope, dtype)) if has_residual else slopes
+
+    forward, backward = _island(forward), _island(backward)
+
+    @tf.custom_gradient
+    def function(x, gamma, beta, *rest):
+        y, normal, scale = forward(x, gamma, beta, *rest)
+        seed = rest[-1:] if rate else ()
+
+        def gradient(slope):
+            return *backward(normal, scale, gamma, beta, slope, *seed), *[None for _ in seed]
+
+        return y, gradient
+
+    return function
+
+
+@functools.cache
+def _attention_weights(rate):
+    def forward(scores, mask, *seed):
+        wide = _widen(scores)
+        likely = tf.nn.softmax(wide + tf.cast(mask, wide.dtype), axis=-1)
+        kept = _narrow(likely, scores.dtype)
+        return (_narrow(_masked(likely, rate, *seed), scores.dtype), kept) if rate else (kept, kept)
+
+    def backward(likely, slope, *seed):
+        dtype, likely, slope = likely.dtype, _widen(likely), _widen(slope)
+        if rate:
+            slope = _masked(slope, rate, *seed)
+        return _narrow(likely * (slope - tf.reduce_sum(slope * likely, axis=-1, keepdims=True)), dtype)
+
+    forward, backward = _island(forward), _island(backward)
+
+    @tf.custom_gradient
+    def function(scores, mask, *seed):
+        weights, likely = forward(scores, mask, *seed)
+        return weights, lambda slope: (backward(likely, slope, *seed), None, *[None for _ in seed])
+
+    return function
+
+
+@functools.cache
+def _dropout(rate):
+    masked = _island(lambda x, seed: _narrow(_masked(_widen(x), rate, seed), x.dtype))
+
+    @tf.custom_gradient
+    def function(x, seed):
+        return masked(x, seed), lambda slope: (masked(slope, seed), None)
+
+    return function
+
+
+# Inside an island.
+
+
+def _masked(x, rate, seed):
+    return tf.where(_mask(tf.shape(x), rate, seed), x * (1.0 / (1.0 - rate)), tf.zeros([], x.dtype))
+
+
+def _mask(shape, rate, seed):
+    """Which elements stay: True with probability 1 - rate, to 32 bits.
+
+    The finalizer of MurmurHash3 (Appleby 2011) over the element's place, with a key before and one amid, both out of the seed.
+    """
+    first, second = (_mixed(tf.cast(seed[i], tf.uint32) * _u32(0x9E3779B1) + _u32(0x7F4A7C15 + i)) for i in (0, 1))
+    first, second = _mixed(first ^ (second * _u32(0x85EBCA77))), _mixed(second + first * _u32(0xC2B2AE3D))
+    columns = shape[-1]
+    rows = tf.cast(tf.range(tf.reduce_prod(shape[:-1])), tf.uint32) * tf.cast(columns, tf.uint32)
+    places = tf.reshape(rows[:, None] + tf.cast(tf.range(columns), tf.uint32), shape)
+    return _mixed(places ^ first, second) >= _u32(round(rate * 2**32))
+
+
+def _mixed(x, key=None):
+    x = (x ^ _shifted(x, 16)) * _u32(0x85EBCA6B)
+    x = x if key is None else x + key
+    x = (x ^ _shifted(x, 13)) * _u32(0xC2B2AE35)
+    return x ^ _shifted(x, 16)
+
+
+def _shifted(x, bits):
+    return tf.bitwise.right_shift(x, _u32(bits))
+
+
+def _u32(value):
+    return tf.constant(value % 2**32, tf.uint32)
+
+
+def _widen(x):
+    """float64 as it is, all else as float32."""
+    if x.dtype == tf.bfloat16:
+        return _from_bfloat16(x)
+    return x if x.dtype == tf.float64 else tf.cast(x, tf.float32)
+
+
+def _narrow(x, dtype):
+    return _to_bfloat16(x) if dtype == tf.bfloat16 and x.dtype == tf.float32 else tf.cast(x, dtype)
+
+
+# XLA for CPU converts bfloat16 element by element (a GELU takes 1.4 times as long); on its bits it computes in vectors.
+
+
+def _from_bfloat16(x):
+    @tf.custom_gradient
+    def function(x):
+        bits = tf.bitwise.left_shift(tf.cast(tf.bitcast(x, tf.uint16), tf.uint32), _u32(16))
+        return tf.bitcast(bits, tf.float32), lambda slope: tf.cast(slope, tf.bfloat16)
+
+    return function(x)
+
+
+def _to_bfloat16(x):
+    @tf.custom_gradient
+    def function(x):
+        bits = tf.bitcast(x, tf.uint32)
+        # To the nearest, a tie to the even one. That would carry a NaN's low bits into its exponent.
+        rounded = bits + _u32(0x7FFF) + tf.bitwise.bitwise_and(_shifted(bits, 16), _u32(1))
+        rounded = tf.where(tf.math.is_nan(x), _u32(0x7FC00000), rounded)
+        return tf.bitcast(tf.cast(_shifted(rounded, 16), tf.uint16), tf.bfloat16), lambda slope: tf.cast(slope, tf.float32)
+
+    return function(x)

@@ -1,0 +1,179 @@
+"""The fast paths: gradients by float64 finite differences, values by their twins in keras.ops, masks by a hash in NumPy."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_bert.layers import Dropout, dropout_seed, kernels
+
+SEED = [7, -3]
+
+
+def gelu(approximate):
+    return lambda x: kernels.gelu(x, approximate=approximate, training=True)
+
+
+def layer_norm(rate, has_residual=True):
+    def function(x, gamma, beta, residual=None):
+        assert (residual is not None) == has_residual
+        seed = tf.constant(SEED) if rate else None
+        return kernels.layer_norm(x, gamma, beta, epsilon=1e-12, residual=residual, rate=rate, seed=seed, training=True)
+
+    return function
+
+
+def attention_weights(rate):
+    mask = tf.constant([[0.0, 0.0, -1e9, 0.0]])[:, None, None]
+    return lambda scores: kernels.attention_weights(scores, mask, rate=rate, seed=tf.constant(SEED) if rate else None, training=True)
+
+
+def dropout(x):
+    return kernels.dropout(x, 0.4, tf.constant(SEED), training=True)
+
+
+ROWS, ROW, SCORES = (2, 3, 5), (5,), (1, 2, 3, 4)
+CASES = {
+    "gelu": (gelu(False), [ROWS]),
+    "gelu_tanh": (gelu(True), [ROWS]),
+    "layer_norm": (layer_norm(0.0), [ROWS, ROW, ROW, ROWS]),
+    "layer_norm_and_dropout": (layer_norm(0.3), [ROWS, ROW, ROW, ROWS]),
+    "layer_norm_alone": (layer_norm(0.0, has_residual=False), [ROWS, ROW, ROW]),
+    "attention_weights": (attention_weights(0.0), [SCORES]),
+    "attention_weights_and_dropout": (attention_weights(0.3), [SCORES]),
+    "dropout": (dropout, [ROWS]),
+}
+
+
+def drawn(shapes, dtype, seed=0):
+    generator = np.random.default_rng(seed)
+    return [tf.cast(generator.normal(size=shape), dtype) for shape in shapes]
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_gradients_are_those_of_finite_differences(name):
+    function, shapes = CASES[name]
+    values = drawn(shapes, tf.float64)
+    weights = drawn([function(*values).shape], tf.float64, seed=1)[0]
+    with tf.GradientTape() as tape:
+        tape.watch(values)
+        loss = tf.reduce_sum(function(*values) * weights)
+    for index, gradient in enumerate(tape.gradient(loss, values)):
+        expected = np.zeros(values[index].shape)
+        for place in np.ndindex(*expected.shape):
+            step = np.zeros(expected.shape)
+            step[place] = 1e-6
+            up, down = (function(*values[:index], values[index] + sign * step, *values[index + 1 :]) for sign in (1, -1))
+            expected[place] = np.sum((up - down) * weights) / 2e-6
+        np.testing.assert_allclose(gradient, expected, atol=1e-7, err_msg=f"argument {index}")
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 2e-6), ("bfloat16", 2e-2), ("float16", 2e-3)])
+@pytest.mark.parametrize("name", ["gelu", "gelu_tanh", "layer_norm", "layer_norm_alone", "attention_weights"])
+def test_values_and_gradients_are_those_of_keras_ops(name, dtype, tolerance, monkeypatch):
+    function, shapes = CASES[name]
+    values = drawn(shapes, dtype)
+
+    def answer():
+        with tf.GradientTape() as tape:
+            tape.watch(values)
+            y = function(*values)
+            loss = tf.reduce_sum(tf.cast(y, tf.float32) ** 2)
+        return [y, *tape.gradient(loss, values)]
+
+    fast = answer()
+    monkeypatch.setattr(kernels, "tf", None)
+    for ours, twin in zip(fast, answer(), strict=True):
+        assert ours.dtype == twin.dtype == dtype
+        np.testing.assert_allclose(tf.cast(ours, tf.float32), tf.cast(twin, tf.float32), atol=tolerance * max(1, np.abs(twin).max()))
+
+
+def test_a_gradient_s_gradient():
+    x = tf.constant([-2.0, 0.3, 1.7])
+    for dtype, tolerance in ((tf.float32, 1e-5), (tf.bfloat16, 5e-2)):
+        narrow = tf.cast(x, dtype)
+        with tf.GradientTape() as outer:
+            outer.watch(narrow)
+            with tf.GradientTape() as inner:
+                inner.watch(narrow)
+                y = gelu(False)(narrow)
+            slope = inner.gradient(y, narrow)
+        # The second derivative of x Phi(x) is (2 - x^2) phi(x).
+        density = np.exp(-0.5 * np.square(x)) / np.sqrt(2 * np.pi)
+        np.testing.assert_allclose(tf.cast(outer.gradient(slope, narrow), tf.float32), (2 - np.square(x)) * density, atol=tolerance)
+
+
+def test_bfloat16_is_rounded_as_tensorflow_rounds_it():
+    bits = np.random.default_rng(0).integers(0, 2**32, 100_000, dtype=np.uint32)
+    bits[:4] = [0x3F808000, 0x3F818000, 0x7F800000, 0xFF800000]  # two ties, two infinities
+    x = bits.view(np.float32)
+    x = tf.constant(x[(np.abs(x) >= np.finfo(np.float32).tiny) | (x == 0) | np.isnan(x)])  # TensorFlow flushes denormals on some CPUs
+    expected = tf.cast(x, tf.bfloat16)
+    np.testing.assert_array_equal(tf.cast(kernels._to_bfloat16(x), tf.float32), tf.cast(expected, tf.float32))
+    np.testing.assert_array_equal(kernels._from_bfloat16(expected), tf.cast(expected, tf.float32))
+    assert np.isnan(kernels._from_bfloat16(kernels._to_bfloat16(tf.constant([np.nan])))[0])
+
+
+def murmur(x, key=0):
+    """MurmurHash3's 32-bit finalizer, with a key added after its first product; on NumPy's 64 bits."""
+    x = (x ^ (x >> 16)) * 0x85EBCA6B + key & 0xFFFFFFFF
+    x = (x ^ (x >> 13)) * 0xC2B2AE35 & 0xFFFFFFFF
+    return x ^ (x >> 16)
+
+
+def expected_mask(size, rate, seed):
+    first, second = (murmur((s % 2**32 * 0x9E3779B1 + 0x7F4A7C15 + i) & 0xFFFFFFFF) for i, s in enumerate(seed))
+    first, second = murmur(first ^ (second * 0x85EBCA77 & 0xFFFFFFFF)), murmur((second + first * 0xC2B2AE3D) & 0xFFFFFFFF)
+    return murmur(np.arange(size, dtype=np.uint64) ^ first, second) >= round(rate * 2**32)
+
+
+@pytest.mark.parametrize("how", ["eager", "graph", "xla"])
+def test_the_mask_is_a_hash_of_place_and_seed(how):
+    call = {"eager": dropout, "graph": tf.function(dropout), "xla": tf.function(dropout, jit_compile=True)}[how]
+    y = call(tf.ones([3, 5, 7])).numpy()
+    np.testing.assert_array_equal(y != 0, expected_mask(105, 0.4, SEED).reshape(3, 5, 7))
+    np.testing.assert_allclose(y[y != 0], 1 / 0.6, rtol=1e-6)
+
+
+def test_masks_look_random():
+    """Neighbouring seeds, rows and places: shares and correlations within 5 standard deviations of independent draws."""
+    count, rate = 1_000_000, 0.1
+    seeds = [(s, t) for s in (0, 1, 2, 1000) for t in (0, 1)]
+    masks = [kernels.dropout(tf.ones([1000, 1000]), rate, tf.constant(seed), training=True).numpy() == 0 for seed in seeds]
+    np.testing.assert_allclose([mask.mean() for mask in masks], rate, atol=5 * np.sqrt(rate * (1 - rate) / count))
+    correlations = np.corrcoef([mask.ravel() for mask in masks]) - np.eye(len(masks))
+    assert np.abs(correlations).max() < 5 / np.sqrt(count)
+    for shift in ((0, 1), (1, 0), (1, 1), (0, 2), (0, 16)):
+        neighbour = np.roll(masks[0], shift, axis=(0, 1))
+        assert abs(np.corrcoef(masks[0].ravel(), neighbour.ravel())[0, 1]) < 5 / np.sqrt(count), shift
+    in_rows = masks[0].sum(axis=1)  # of a binomial distribution
+    assert in_rows.var() == pytest.approx(1000 * rate * (1 - rate), rel=5 * np.sqrt(2 / 1000))
+
+
+def test_a_graph_of_inference_holds_no_island(tiny_config):
+    from keras_bert import BertEncoder
+
+    encoder = BertEncoder(tiny_config)
+    names = ("input_ids", "token_type_ids", "attention_mask")
+
+    def operations(training):
+        function = tf.function(lambda x: encoder(x, training=training))
+        concrete = function.get_concrete_function({name: tf.TensorSpec([2, 6], tf.int32, name=name) for name in names})
+        return [operation for operation in concrete.graph.get_operations() if "PartitionedCall" in operation.type]
+
+    assert operations(True) and not operations(False)
+
+
+def test_dropout_takes_its_masks_from_the_scope():
+    layer, other = Dropout(0.5), Dropout(0.5)
+    x = tf.ones([4, 50])
+
+    def masks(seed):
+        with dropout_seed(tf.constant(seed)):
+            return [layer(x, training=True).numpy(), other(x, training=True).numpy()]
+
+    first, second = masks([1, 2])
+    np.testing.assert_array_equal(masks([1, 2]), [first, second])
+    assert not np.array_equal(first, second) and not np.array_equal(first, masks([1, 3])[0])
+    keras.utils.set_random_seed(0)
+    assert not np.array_equal(layer(x, training=True), layer(x, training=True))  # its own generator runs on
