@@ -73,7 +73,7 @@ def import_pyplot():
     return pyplot
 
 
-def plot_ratios(rows, labels, path, title):
+def plot_ratios(rows, labels, path, title, *, xlabel="times as fast as the peer"):
     """Draw a bar a row: the median ratio, its quartiles as whiskers, the target as a tick. Returns: path."""
     pyplot = import_pyplot()
     figure, axes = pyplot.subplots(figsize=(9, 1.5 + 0.5 * len(rows)), layout="constrained")
@@ -86,7 +86,7 @@ def plot_ratios(rows, labels, path, title):
         axes.scatter([target for _, target in targets], [place for place, _ in targets], marker="|", s=400, color="black", label="target")
         axes.legend()
     axes.axvline(1, color="gray", linewidth=1)
-    axes.set(yticks=places, yticklabels=labels, xlabel="times as fast as the peer (median, quartiles)", title=title)
+    axes.set(yticks=places, yticklabels=labels, xlabel=f"{xlabel} (median, quartiles)", title=title)
     axes.invert_yaxis()
     return _save(figure, path)
 

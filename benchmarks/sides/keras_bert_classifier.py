@@ -1,6 +1,7 @@
 """BertClassifier: in a tf.function, by predict on strings, as an exported SavedModel, or trained by fit.
 
-Settings: form: "graph", "predict", "saved_model" or "fit".
+Settings: form: "graph", "predict", "saved_model" or "fit". rematerialize: true or false makes new weights of `config`, with that option of
+BertEncoder; absent, the directory's are loaded.
 """
 
 import bert_common
@@ -8,7 +9,7 @@ import numpy as np
 import side
 import tensorflow as tf
 
-from keras_bert import BertClassifier
+from keras_bert import BertClassifier, BertConfig, BertEncoder
 from keras_bert.training import create_optimizer
 from keras_bert.training.throughput import measured_matmul_peak
 from keras_bert.version import __version__
@@ -24,7 +25,11 @@ class KerasBert(bert_common.ClassifierSide):
         form = settings["form"]
         # The exporter turns a float32 model into the dtype that is to be served.
         dtype = "float32" if form == "saved_model" else self.policy
-        self.model = BertClassifier.from_pretrained(settings["directory"], dtype=dtype, max_length=settings["length"], text_pair=False)
+        if "rematerialize" in settings:
+            option = {"rematerialize": True} if settings["rematerialize"] else {}
+            self.model = BertClassifier(BertEncoder(BertConfig(**settings["config"]), dtype=dtype, **option), ["negative", "positive"])
+        else:
+            self.model = BertClassifier.from_pretrained(settings["directory"], dtype=dtype, max_length=settings["length"], text_pair=False)
         if form == "graph":
             function = tf.function(lambda features: self.model(features, training=False), autograph=False)
             self.forward = lambda features: tf.nn.softmax(tf.cast(function(features), tf.float32)).numpy()
