@@ -116,19 +116,18 @@ class Weights:
         return {"directory": path, "model_garden": self.model_garden}
 
 
-def time_beside(own, its, options, flops):
+def time_beside(own, its, rounds, examples, flops):
     """Warm both up, measure each one's matmul peak, run them by turns, and measure the peaks again.
 
-    Args: own, its: Side. flops: of the matrix products of one run, of either.
+    Args: own, its: Side. rounds: int. examples: rows or texts of one run, of either. flops: of its matrix products.
     Returns: dict: what a row says of speed. The peak is the better of a side's two: other work on the machine only makes it smaller.
     """
     for side in (own, its):
         side.ask("run")
     peaks = [[side.ask("run", measure="peak")["flops_per_second"]] for side in (own, its)]
-    answers = peers.alternate(own, its, options.rounds, {}, {})
+    answers = peers.alternate(own, its, rounds, {}, {})
     for side, measured in zip((own, its), peaks, strict=True):
         measured.append(side.ask("run", measure="peak")["flops_per_second"])
-    examples = options.batch_size * options.batches
     rates = [[examples / answer["seconds"] for answer in side] for side in answers]
     medians = [statistics.median(side) for side in rates]
     flops_per_second = [flops * rate / examples for rate in medians]
@@ -199,7 +198,7 @@ def table(rows, difference):
             f"≥ {row['target']:g}" if row["target"] else "",
             f"{row['matmul_peak'] / 1e9:.0f}, {row['peer_matmul_peak'] / 1e9:.0f}",
             f"{row['peak_share']:.0%}, {row['peer_peak_share']:.0%}",
-            f"{row['difference']:.1e}",
+            "" if row["difference"] is None else f"{row['difference']:.1e}",
         ]
         for row in rows
     ]

@@ -69,6 +69,7 @@ def measure(options):
 
     python = peers.check_python(options.peers_python)
     settings = bert.settings_of(options)
+    examples = options.batches * options.batch_size
     flops = options.batches * forward_flops(bert.flops_config(settings["config"]), options.batch_size, options.length)
     chosen = [peer for peer in ALL if peer.name in options.peers]
     if not any(compared(form, peer, dtype) for form in options.forms for peer in chosen for dtype in options.dtype):
@@ -96,7 +97,7 @@ def measure(options):
                                 difference = compare_outputs(own, its, dtype)
                                 row = bert.row_of(NAME, options, own.name, peer, dtype, target(form, peer, dtype))
                                 row |= {"difference": difference, "versions": own.versions | its.versions}
-                                yield row | bert.time_beside(own, its, options, flops)
+                                yield row | bert.time_beside(own, its, options.rounds, examples, flops)
 
 
 def compared(form, peer, dtype):

@@ -46,11 +46,7 @@ def read_lines(paths):
         suffix = _suffix(path)
         if suffix not in SUFFIXES:
             raise BenchmarkError(f"{path}: text is read from {', '.join(SUFFIXES)}, each also .gz")
-        try:
-            with (gzip.open if str(path).endswith(".gz") else open)(path, "rt", encoding="utf-8", newline="\n") as file:
-                content = file.read()
-        except (OSError, EOFError, UnicodeDecodeError) as error:
-            raise BenchmarkError(f"{path}: {error}") from error
+        content = read_file(path)
         if suffix == ".txt":
             lines += content.split("\n")
         elif suffix == ".tsv":
@@ -59,6 +55,15 @@ def read_lines(paths):
         else:
             lines += _strings(json.loads(content))
     return list(dict.fromkeys(line for line in lines if line.strip()))
+
+
+def read_file(path):
+    """Returns: str, a file's text, unpacked where it is .gz. Raises: BenchmarkError where it cannot be read."""
+    try:
+        with (gzip.open if str(path).endswith(".gz") else open)(path, "rt", encoding="utf-8", newline="\n") as file:
+            return file.read()
+    except (OSError, EOFError, UnicodeDecodeError) as error:
+        raise BenchmarkError(f"{path}: {error}") from error
 
 
 def _strings(value, key=None):

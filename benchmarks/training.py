@@ -51,6 +51,7 @@ def measure(options):
 
     python = peers.check_python(options.peers_python)
     settings = bert.settings_of(options) | {"job": "training"}
+    examples = options.batches * options.batch_size
     flops = options.batches * training_flops(bert.flops_config(settings["config"]), options.batch_size, options.length)
     chosen = [peer for peer in ALL if peer.name in options.peers]
     if not any(dtype in peer.policies for peer in chosen for dtype in options.dtype):
@@ -74,7 +75,7 @@ def measure(options):
                         row["difference"] = compare_losses(own.name, own_losses, peer.name, its_losses, dtype)
                         with peers.Side(peer.name, peer.script, threads=options.threads, python=python, settings=common | theirs) as its:
                             row["versions"] = own.versions | its.versions
-                            yield row | bert.time_beside(own, its, options, flops)
+                            yield row | bert.time_beside(own, its, options.rounds, examples, flops)
 
 
 def losses(name, script, threads, python, settings):

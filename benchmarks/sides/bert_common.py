@@ -24,9 +24,11 @@ CHECK_LEARNING_RATE = 0.05  # of plain SGD, large enough that a wrong gradient s
 class ClassifierSide:
     """A BERT classifier as a side: the subclass gives `prepare`, `work` and `product`.
 
-    Settings: job: "inference" (the contract), "predict" (strings) or "training". directory: of weights, see keras_bert_weights.
+    Settings: job: "inference" (the contract), "predict" (strings), "training" (the contract) or "fit" (strings). directory: of weights, see
+        keras_bert_weights.
         policy: "float32", "bfloat16" or "mixed_bfloat16". batch_size, length, batches: of a run. vocab_size. threads.
-        texts: path of a JSON list of strings. check: train without dropout by SGD, so that losses of two sides can agree.
+        texts, labels: paths of JSON lists, of strings and of 0 or 1. check: train without dropout by SGD, so that losses of two sides
+        can agree.
     """
 
     libraries = ()  # names of distributions, whose versions are told

@@ -1,6 +1,7 @@
 """BertClassifier: in a tf.function, by predict on strings, as an exported SavedModel, or trained by fit.
 
-Settings: form: "graph", "predict", "saved_model" or "fit". rematerialize: true or false makes new weights of `config`, with that option of
+Settings: form: "graph", "predict", "saved_model" or "fit". max_tokens_per_batch: of strings, in place of batch_size; or pad_to_max: true.
+rematerialize: true or false makes new weights of `config`, with that option of
 BertEncoder; absent, the directory's are loaded.
 """
 
@@ -29,7 +30,10 @@ class KerasBert(bert_common.ClassifierSide):
             option = {"rematerialize": True} if settings["rematerialize"] else {}
             self.model = BertClassifier(BertEncoder(BertConfig(**settings["config"]), dtype=dtype, **option), ["negative", "positive"])
         else:
-            self.model = BertClassifier.from_pretrained(settings["directory"], dtype=dtype, max_length=settings["length"], text_pair=False)
+            options = {"pad_to_multiple_of": None} if settings.get("pad_to_max") else {}
+            self.model = BertClassifier.from_pretrained(
+                settings["directory"], dtype=dtype, max_length=settings["length"], text_pair=False, **options
+            )
         if form == "graph":
             function = tf.function(lambda features: self.model(features, training=False), autograph=False)
             self.forward = lambda features: tf.nn.softmax(tf.cast(function(features), tf.float32)).numpy()
@@ -41,10 +45,14 @@ class KerasBert(bert_common.ClassifierSide):
             self.model = tf.saved_model.load(path)
             function = self.model.signatures["ids"]
             self.forward = lambda features: function(**features)["probabilities"].numpy()
-        elif form == "predict":
-            self.texts = side.read_json(settings["texts"])
-        else:
+        elif form == "fit":
             self.compile()
+        if self.job in ("predict", "fit"):
+            self.texts = side.read_json(settings["texts"])
+            name = "max_tokens_per_batch" if "max_tokens_per_batch" in settings else "batch_size"
+            self.batching = {name: settings[name]}
+        if self.job == "fit":
+            self.labels = side.read_json(settings["labels"])
         self.datasets = {}
 
     def compile(self):
@@ -58,7 +66,9 @@ class KerasBert(bert_common.ClassifierSide):
 
     def work(self, batches):
         if self.job == "predict":
-            return self.model.predict(self.texts, batch_size=self.settings["batch_size"], verbose=0)
+            return self.model.predict(self.texts, verbose=0, **self.batching)
+        if self.job == "fit":
+            return np.array(self.model.fit(self.texts, self.labels, verbose=0, **self.batching).history["loss"])
         if self.job == "training":
             return np.array(self.model.fit(self.dataset(batches), verbose=0).history["loss"])
         return bert_common.concatenated(self.forward(features(batch)) for batch in batches)
@@ -69,6 +79,11 @@ class KerasBert(bert_common.ClassifierSide):
             stacked = tf.nest.map_structure(lambda *tensors: tf.concat(tensors, 0), *parts)
             self.datasets[len(batches)] = tf.data.Dataset.from_tensor_slices(stacked).batch(self.settings["batch_size"])
         return self.datasets[len(batches)]
+
+    def run(self, request):
+        if request.get("measure") == "lengths":
+            return {"lengths": self.model.preprocess(self.texts)["attention_mask"].numpy().sum(1).tolist()}
+        return super().run(request)
 
     def peak(self):
         return measured_matmul_peak(self.compute_dtype)

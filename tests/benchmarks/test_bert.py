@@ -65,9 +65,7 @@ class Clock:
 
 
 def test_rates_ratio_and_shares_of_the_better_peak():
-    asked = options("--batch_size", "16", "--batches", "2")
-    asked.rounds = 3
-    row = bert.time_beside(Clock("ours", 0.5, 1e9), Clock("its", 1.0, 2e9), asked, flops=1e8)
+    row = bert.time_beside(Clock("ours", 0.5, 1e9), Clock("its", 1.0, 2e9), 3, examples=32, flops=1e8)
     assert (row["examples_per_second"], row["peer_examples_per_second"], row["ratio_median"]) == (64, 32, 2)
     assert (row["matmul_peak"], row["peer_matmul_peak"]) == (1e9, 2e9)
     assert (row["peak_share"], row["peer_peak_share"]) == pytest.approx((0.2, 0.05))
