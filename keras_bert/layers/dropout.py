@@ -11,18 +11,41 @@ _scope = threading.local()  # replicas trace their steps in threads of their own
 
 
 @contextlib.contextmanager
-def dropout_seed(seed):
+def dropout_seed(seed, *, calls=0):
     """Let every Dropout called inside take its masks from `seed` alone, in place of its own running generator.
 
-    Args: seed: integer tensor [2], of this step, replica and micro-batch. Layers differ by a number of their own.
+    Args:
+        seed: integer tensor [2], of this step, replica and micro-batch. Layers differ by a number of their own.
+        calls: the number of the layer before.
     """
-    before = getattr(_scope, "seed", None)
-    _scope.seed = seed
-    _scope.calls = 0
+    before = getattr(_scope, "seed", None), getattr(_scope, "calls", 0)
+    _scope.seed, _scope.calls = seed, calls
     try:
         yield
     finally:
-        _scope.seed = before
+        _scope.seed, _scope.calls = before
+
+
+def repeatable(function, dropout):
+    """A function that draws the same masks each time it is called, for a gradient that computes it once more.
+
+    Args: function: callable that calls layers. dropout: one of them, whose generator seeds them all outside dropout_seed.
+    """
+    seed, calls = getattr(_scope, "seed", None), getattr(_scope, "calls", 0)
+    within = seed is not None
+    seed = seed if within else dropout.next_seed(training=True)
+    if seed is None:  # its rate is 0
+        return function
+
+    def repeated(*arguments):
+        with dropout_seed(seed, calls=calls):
+            outputs = function(*arguments)
+            drawn = _scope.calls
+        if within and _scope.seed is seed:  # the first time: the layers that follow go on from here
+            _scope.calls = drawn
+        return outputs
+
+    return repeated
 
 
 class _ScopedSeeds(keras.random.SeedGenerator):

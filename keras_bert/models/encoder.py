@@ -21,6 +21,8 @@ class BertEncoder(keras.Model):
         dtype: Keras dtype policy of all layers; None takes the global one.
         initialize: draw new weights. False leaves those of embeddings and blocks 0, for a loader that fills them all: drawing
             BERT-large's takes longer than reading them.
+        rematerialize: keep only each block's input in training and compute the rest again for the gradient. It can be set at any
+            time before fit, as `encoder.rematerialize = True`.
     Inputs: dict of int32 [batch, length]: the keys of features.UNPACKED, or features.PACKED if packed; all are required.
     Outputs: dict of
         sequence_output: [batch, length, hidden_size], the last block's.
@@ -40,6 +42,7 @@ class BertEncoder(keras.Model):
         pooler=None,
         dtype=None,
         initialize=True,
+        rematerialize=False,
         **kwargs,
     ):
         check_keywords("BertEncoder", kwargs)
@@ -84,6 +87,19 @@ class BertEncoder(keras.Model):
         self.return_hidden_states = return_hidden_states
         self.return_attention_scores = return_attention_scores
         self.dtype_policy_name = policy.name
+        self.rematerialize = rematerialize
+
+    @property
+    def rematerialize(self):
+        return self._blocks()[0].rematerialize
+
+    @rematerialize.setter
+    def rematerialize(self, value):
+        for block in self._blocks():
+            block.rematerialize = value
+
+    def _blocks(self):
+        return [layer for layer in self.layers if isinstance(layer, PostNormBlock)]
 
     def get_config(self):
         return {
@@ -93,6 +109,7 @@ class BertEncoder(keras.Model):
             "return_attention_scores": self.return_attention_scores,
             "pooler": self.pooler,
             "dtype": self.dtype_policy_name,
+            "rematerialize": self.rematerialize,
             "name": self.name,
             "trainable": self.trainable,
         }

@@ -180,3 +180,57 @@ def test_initial_weights_are_a_truncated_normal():
     # A normal of deviation s cut at 2 s has deviation 0.880 s.
     assert np.abs(words).max() <= 0.04 + 1e-6
     assert words.std() == pytest.approx(0.88 * 0.02, rel=0.02)
+
+
+def gradients_of(encoder):
+    """Returns: loss and gradients of a training step, embeddings apart."""
+    import tensorflow as tf
+
+    x = {name: tf.constant(np.ones([2, 6], "int32")) for name in ("input_ids", "token_type_ids", "attention_mask")}
+    variables = [variable.value for variable in encoder.trainable_variables if "layer_" in variable.path]
+
+    @tf.function
+    def run():
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(encoder(x, training=True)["sequence_output"][:, 0] ** 3)
+        return loss, tape.gradient(loss, variables)
+
+    return run()
+
+
+def test_rematerialized_blocks_give_the_same_gradients(tiny_config):
+    """Computed a second time for the gradient, with the masks of the first."""
+    import tensorflow as tf
+
+    from keras_bert.layers import dropout_seed
+
+    encoder = BertEncoder(tiny_config)
+    with dropout_seed(tf.constant([3, 4])):
+        _, kept = gradients_of(encoder)
+    encoder.rematerialize = True
+    with dropout_seed(tf.constant([3, 4])):
+        _, recomputed = gradients_of(encoder)
+    for a, b in zip(kept, recomputed, strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-6)
+    assert np.abs(kept[0]).max() > 1e-3
+    assert BertEncoder.from_config(encoder.get_config()).rematerialize
+
+
+def test_rematerialized_masks_of_a_running_generator_are_drawn_once(tiny_config):
+    encoder = BertEncoder(tiny_config, rematerialize=True)
+    variables = [variable for variable in encoder.trainable_variables if "layer_" in variable.path]
+    generators = [layer.seeds for layer in encoder._flatten_layers() if getattr(layer, "seeds", None) is not None]
+
+    def again():
+        for generator in generators:
+            generator.state.assign(np.array([5, 0]))
+        return gradients_of(encoder)
+
+    _, gradients = again()
+    losses, length = [], 1e-3 / np.sqrt(sum(np.sum(np.square(gradient)) for gradient in gradients))
+    for sign in (1, -2):  # a step up the gradient, then as long a one down it
+        for variable, gradient in zip(variables, gradients, strict=True):
+            variable.assign_add(sign * length * gradient)
+        losses.append(again()[0])
+    # The loss changes by the gradient's own length a unit: so forward and backward had the same masks.
+    assert float(losses[0] - losses[1]) / 2e-3 == pytest.approx(1e-3 / length, rel=0.02)
