@@ -23,7 +23,7 @@ import os
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's start-up chatter
 
 from minilm import get_minilm
-from training_flags import DTYPES, add_training_flags, compile_for, print_figures, run, start
+from training_flags import DTYPES, add_training_flags, batch_measure, compile_for, print_figures, run, start
 
 import keras_bert
 from keras_bert.data import read_classification, read_labels
@@ -82,11 +82,11 @@ def main():
         model = keras_bert.BertClassifier.from_pretrained(
             options.pretrained, labels=labels, pooling=options.pooling, max_length=options.max_length, dtype=DTYPES[options.dtype]
         )
-    total_steps = compile_for(model, options, int(train.cardinality()))
-    batches = model.training_batches(train, options.batch_size, seed=options.seed)
+    batches = model.training_batches(train, **batch_measure(options), seed=options.seed)
+    total_steps = compile_for(model, options, batches.batches_an_epoch)
     result, figures = run(model, options, batches, total_steps=total_steps, validation=validation, monitor="val_accuracy")
     if test is not None and not result.interrupted:
-        loss, accuracy = model.evaluate(test, batch_size=options.batch_size, verbose=0)
+        loss, accuracy = model.evaluate(test, **batch_measure(options), verbose=0)
         figures = {"test_accuracy": round(float(accuracy), 4), "test_loss": round(float(loss), 4)} | figures
     print_figures(figures)
 

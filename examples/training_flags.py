@@ -29,6 +29,9 @@ def add_training_flags(parser, *, epochs, batch_size, learning_rate):
     group.add_argument(
         "--batch_size", type=int, default=batch_size, help="examples of a batch, on all replicas together (default: %(default)s)"
     )
+    group.add_argument(
+        "--max_tokens_per_batch", type=int, metavar="N", help="in place of --batch_size: a batch's rows times its longest row at most"
+    )
     group.add_argument("--accumulate", type=int, default=1, metavar="BATCHES", help="batches of an update (default: %(default)s)")
     group.add_argument(
         "--dtype", choices=list(DTYPES), default="float32", help="of the computation; weights stay float32 (default: %(default)s)"
@@ -73,9 +76,16 @@ def start(options):
     return strategy
 
 
-def compile_for(model, options, examples):
-    """Compile a model as the flags say. Args: examples: number of them in the training data. Returns: updates in the run."""
-    steps_an_epoch = -(-examples // (options.batch_size * options.accumulate))
+def batch_measure(options):
+    """Returns: dict of batch_size or max_tokens_per_batch, whichever the flags give."""
+    if options.max_tokens_per_batch is not None:
+        return {"max_tokens_per_batch": options.max_tokens_per_batch}
+    return {"batch_size": options.batch_size}
+
+
+def compile_for(model, options, batches_an_epoch):
+    """Compile a model as the flags say. Args: batches_an_epoch: those of the training data. Returns: updates in the run."""
+    steps_an_epoch = -(-batches_an_epoch // options.accumulate)
     total_steps = max(1, round(steps_an_epoch * options.epochs))
     total_steps = total_steps if options.max_steps is None else min(total_steps, options.max_steps)
     options.validate_every = options.validate_every or steps_an_epoch

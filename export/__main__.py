@@ -21,7 +21,7 @@ def main(arguments=None):
     parser.add_argument("--model", required=True, help="directory of a model: one that save_pretrained wrote, or Transformers' own")
     parser.add_argument("--output", required=True, help="directory to make the next numbered version in")
     parser.add_argument("--text_pair", action="store_true", default=None, help="the model reads pairs (where the directory does not say)")
-    parser.add_argument("--freeze", action="store_true", help="make weights constants of the graph: in bfloat16, faster answers after a slower first")
+    parser.add_argument("--freeze", action="store_true", help="weights as constants: in bfloat16 faster answers, after a slow first one")
     parser.add_argument("--dtype", choices=DTYPES, help="compute, and store weights, in this dtype (default: as the model does)")
     options = parser.parse_args(arguments)
     model = keras_bert.from_pretrained(options.model)

@@ -25,7 +25,7 @@ def in_a_folder_with_readme_s_files(tmp_path, monkeypatch, tiny_config, tiny_tok
 
 def test_readme_s_python_runs(root, in_a_folder_with_readme_s_files, capsys):
     blocks = re.findall(r"```python\n(.*?)```", (root / "README.md").read_text(), re.S)
-    assert len(blocks) == 7
+    assert len(blocks) == 8
     names = {}
     for block in blocks:
         exec(compile(block, "README.md", "exec"), names)

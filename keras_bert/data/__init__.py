@@ -1,7 +1,16 @@
 """Files, tensorflow-datasets and arrays -> tf.data."""
 
-from keras_bert.data.batching import batch_by_length
+from keras_bert.data.batching import batch_by_length, batch_by_tokens, count_batches, with_lengths
 from keras_bert.data.classification import read_classification, read_labels
-from keras_bert.data.stream import endless_batches
+from keras_bert.data.stream import endless_batches, known_count
 
-__all__ = ["batch_by_length", "endless_batches", "read_classification", "read_labels"]
+__all__ = [
+    "batch_by_length",
+    "batch_by_tokens",
+    "count_batches",
+    "endless_batches",
+    "known_count",
+    "read_classification",
+    "read_labels",
+    "with_lengths",
+]

@@ -1,9 +1,12 @@
 """Batches of texts of like length, so that little is padding."""
 
+import numpy as np
 import tensorflow as tf
 
 # Batches sorted together. 50 leaves enough chance in what meets in a batch; Transformers' group_by_length takes 50 too.
 WINDOW_BATCHES = 50
+# Examples sorted together for a budget of tokens: a window ends with one batch that is not full, so it should hold many.
+WINDOW_EXAMPLES = 20_000
 
 
 def byte_lengths(x):
@@ -50,3 +53,94 @@ def batch_by_length(dataset, batch_size, *, lengths=byte_lengths, shuffle=False,
     examples = int(examples)
     count = examples if examples == tf.data.INFINITE_CARDINALITY else -(-examples // batch_size)
     return batches.apply(tf.data.experimental.assert_cardinality(count))
+
+
+def with_lengths(dataset, lengths, *, examples_at_once=1024):
+    """Put each example's length beside it, for batch_by_tokens.
+
+    Args:
+        dataset: unbatched tf.data.Dataset whose element is text or (x, ...).
+        lengths: x of a batch -> int [batch], the slots that each takes in a batch, in TensorFlow ops.
+        examples_at_once: how many `lengths` gets.
+    Returns: tf.data.Dataset of (element, length: int32).
+    """
+    is_tuple = isinstance(dataset.element_spec, tuple)
+
+    @tf.autograph.experimental.do_not_convert
+    def measure(*element):
+        element = element if is_tuple else element[0]
+        return element, tf.cast(lengths(element[0] if is_tuple else element), tf.int32)
+
+    count = dataset.cardinality()
+    measured = dataset.batch(examples_at_once).map(measure, num_parallel_calls=tf.data.AUTOTUNE).unbatch()
+    return measured.apply(tf.data.experimental.assert_cardinality(count)) if int(count) >= 0 else measured
+
+
+def batch_by_tokens(dataset, max_tokens, *, shuffle=False, seed=None, window_examples=WINDOW_EXAMPLES):
+    """Batch texts with others of like length, as many as have room: rows times the longest row's length is at most max_tokens.
+
+        lengths 8 8 16 8 8 with max_tokens=32  ->  16 8 | 8 8 8: the first has room for two rows of 16, the second for four of 8
+
+    Examples are taken in the order given, a window at a time; each window is sorted, longest first, and cut. A batch's rows
+    follow from its longest length alone, but for a window's last batch, so that there are few different shapes.
+
+    Args:
+        dataset: unbatched tf.data.Dataset of (element, length: int32); see with_lengths. Lengths that are rounded up, as the
+            packer's are, leave fewer shapes.
+        max_tokens: most slots of a batch, padding among them.
+        shuffle: give the batches of a window in random order, anew each epoch; False: longest first.
+        seed: int or int64 scalar of the random order, which then is the same in every epoch and run.
+        window_examples: examples that are sorted together.
+    Returns: tf.data.Dataset of batches of elements.
+    """
+
+    @tf.autograph.experimental.do_not_convert
+    def sort_and_cut(number, window):
+        elements, lengths = window
+        order = tf.argsort(lengths, direction="DESCENDING", stable=True)
+        elements = tf.nest.map_structure(lambda column: tf.gather(column, order), elements)
+        starts = batch_starts(tf.gather(lengths, order), max_tokens)
+        bounds = tf.stack([starts, tf.concat([starts[1:], tf.shape(order)], axis=0)], axis=1)
+        if shuffle:
+            # By stateless operations: see batch_by_length.
+            fold = [tf.constant(0, tf.int64) if seed is None else tf.cast(seed, tf.int64), number]
+            bounds = tf.random.experimental.stateless_shuffle(bounds, fold)
+        return tf.data.Dataset.from_tensor_slices(bounds).map(
+            lambda bound: tf.nest.map_structure(lambda column: column[bound[0] : bound[1]], elements)
+        )
+
+    windows = dataset.batch(window_examples)
+    if shuffle and seed is None:
+        numbers = tf.data.Dataset.random(rerandomize_each_iteration=True)
+        return tf.data.Dataset.zip(numbers, windows).flat_map(sort_and_cut)
+    return windows.enumerate().flat_map(sort_and_cut)
+
+
+def batch_starts(lengths, max_tokens):
+    """Where batches begin.
+
+    Args: lengths: int32 [examples], longest first. max_tokens: most rows times length of a batch.
+    Returns: int32 [batches].
+    Raises: tf.errors.InvalidArgumentError where a length is over max_tokens.
+    """
+    examples = tf.shape(lengths)[0]
+    fits = tf.debugging.assert_less_equal(lengths, max_tokens, f"a text is longer than max_tokens={max_tokens}")
+    with tf.control_dependencies([fits] if fits is not None else []):
+        lengths = tf.maximum(lengths, 1)
+
+    def add(start, number, starts):
+        return start + max_tokens // lengths[start], number + 1, starts.write(number, start)
+
+    starts = tf.TensorArray(tf.int32, size=0, dynamic_size=True)
+    *_, starts = tf.while_loop(lambda start, *_: start < examples, add, (0, 0, starts))
+    return tf.ensure_shape(starts.stack(), [None])
+
+
+def count_batches(lengths, max_tokens):
+    """The batches that batch_by_tokens makes of one window. Args: lengths: int [examples]. max_tokens: as there. Returns: int."""
+    lengths = np.sort(lengths)[::-1]
+    start = batches = 0
+    while start < len(lengths):
+        start += max_tokens // max(int(lengths[start]), 1)
+        batches += 1
+    return batches

@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 
-def endless_batches(examples, batch_size, *, seed, make_batches=None, shuffle=True):
+def endless_batches(examples, batch_size=None, *, seed, make_batches=None, batches_an_epoch=None, shuffle=True):
     """Epoch after epoch of batches; each epoch in another order, which its number and the seed alone decide.
 
         dataset_fn = endless_batches(examples, 32, seed=0)
@@ -14,19 +14,17 @@ def endless_batches(examples, batch_size, *, seed, make_batches=None, shuffle=Tr
         examples: unbatched tf.data.Dataset of known cardinality, in a fixed order.
         batch_size: examples of a batch; the last one of an epoch may hold fewer.
         seed: int.
-        make_batches: (dataset, epoch_seed: int64 scalar) -> dataset of ceil(examples / batch_size) batches, a function of its
-            arguments alone; None: dataset.batch(batch_size).
+        make_batches: (dataset, epoch_seed: int64 scalar) -> dataset of batches_an_epoch batches, a function of its arguments
+            alone; None: dataset.batch(batch_size).
+        batches_an_epoch: None: ceil(examples / batch_size).
         shuffle: False keeps the order given.
-    Returns: dataset_fn, for Trainer.train: number of batches already taken -> tf.data.Dataset without end.
+    Returns: dataset_fn, for Trainer.train: number of batches already taken -> tf.data.Dataset without end. Its attribute
+        batches_an_epoch tells what a schedule wants to know.
     Raises: ValueError where the number of examples is not known, or is 0.
     """
-    count = int(examples.cardinality())
-    if count <= 0:
-        raise ValueError(
-            f"the dataset of examples has cardinality {count}; a resumable run wants a known number of them, 1 or more: "
-            "dataset.apply(tf.data.experimental.assert_cardinality(number))"
-        )
-    batches_an_epoch = -(-count // batch_size)
+    count = known_count(examples)
+    if batches_an_epoch is None:
+        batches_an_epoch = -(-count // batch_size)
 
     @tf.autograph.experimental.do_not_convert
     def epoch(number):
@@ -43,7 +41,19 @@ def endless_batches(examples, batch_size, *, seed, make_batches=None, shuffle=Tr
             tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY)
         )
 
+    dataset_fn.batches_an_epoch = batches_an_epoch
     return dataset_fn
+
+
+def known_count(examples):
+    """Examples in a dataset. Returns: int. Raises: ValueError where it does not know their number, or there are none."""
+    count = int(examples.cardinality())
+    if count <= 0:
+        raise ValueError(
+            f"the dataset of examples has cardinality {count}; a resumable run wants a known number of them, 1 or more: "
+            "dataset.apply(tf.data.experimental.assert_cardinality(number))"
+        )
+    return count
 
 
 def _shuffled(examples, count, seed):

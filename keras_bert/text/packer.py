@@ -79,14 +79,29 @@ class BertPacker:
             packed = {name: tf.ensure_shape(value, [None, self.max_length]) for name, value in packed.items()}
         return packed
 
+    def padded_lengths(self, texts, text_pairs=None):
+        """The length of the batch that each text, or pair, would be alone.
+
+        Args: as __call__.
+        Returns: int32 [batch]; a batch of several has the length of its longest.
+        """
+        tokens = self.tokenizer.tokenize(texts).row_lengths() + 2  # [CLS] and [SEP]
+        if text_pairs is not None:
+            tokens += self.tokenizer.tokenize(text_pairs).row_lengths() + 1
+        return self._padded(tf.cast(tokens, tf.int32))
+
     def _column(self, token_id, rows):
         return tf.RaggedTensor.from_uniform_row_length(tf.fill([rows], tf.constant(token_id, tf.int32)), 1)
 
     def _length(self, tokens):
         if self.pad_to_multiple_of is None:
             return self.max_length
-        longest = tf.cast(tokens.bounding_shape(axis=1), tf.int32)
-        rounded = -(-longest // self.pad_to_multiple_of) * self.pad_to_multiple_of
+        return self._padded(tf.cast(tokens.bounding_shape(axis=1), tf.int32))
+
+    def _padded(self, lengths):
+        if self.pad_to_multiple_of is None:
+            return tf.fill(tf.shape(lengths), self.max_length)
+        rounded = -(-lengths // self.pad_to_multiple_of) * self.pad_to_multiple_of
         # An empty batch has no longest row; length 0 would be no shape for a model.
         return tf.clip_by_value(rounded, min(self.pad_to_multiple_of, self.max_length), self.max_length)
 

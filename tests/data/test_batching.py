@@ -1,6 +1,8 @@
+import pytest
 import tensorflow as tf
 
-from keras_bert.data import batch_by_length
+from keras_bert.data import batch_by_length, batch_by_tokens, count_batches, with_lengths
+from keras_bert.data.batching import byte_lengths
 
 TEXTS = [("x" * (7 * index % 100)).encode() for index in range(100)]
 
@@ -48,3 +50,58 @@ def test_lengths_may_be_given():
     batches = batch_by_length(dataset(), 100, lengths=lambda texts: -tf.strings.length(texts))
     ((texts, _),) = batches
     assert texts[0].numpy() == b""
+
+
+LENGTHS = [8 * (1 + 5 * index % 7) for index in range(100)]  # 8 to 56
+
+
+def with_known_lengths():
+    return tf.data.Dataset.from_tensor_slices(((TEXTS, tf.range(100)), LENGTHS))
+
+
+@pytest.mark.parametrize("options", [{}, {"shuffle": True}, {"shuffle": True, "seed": 3}, {"window_examples": 30}], ids=str)
+@pytest.mark.parametrize("max_tokens", [56, 100, 1000, 10_000])
+def test_no_batch_is_over_its_budget_and_every_example_comes_once(max_tokens, options):
+    batches = [ids.numpy().tolist() for _, ids in batch_by_tokens(with_known_lengths(), max_tokens, **options)]
+    assert all(len(ids) * max(LENGTHS[number] for number in ids) <= max_tokens for ids in batches)
+    assert sorted(number for ids in batches for number in ids) == list(range(100))
+    for texts, ids in batch_by_tokens(with_known_lengths(), max_tokens, **options):
+        assert texts.numpy().tolist() == [TEXTS[number] for number in ids.numpy()]
+
+
+def test_batches_are_cut_as_the_docs_show():
+    dataset = tf.data.Dataset.from_tensor_slices((["a", "b", "c", "d", "e"], [8, 8, 16, 8, 8]))
+    assert [batch.tolist() for batch in batch_by_tokens(dataset, 32).as_numpy_iterator()] == [[b"c", b"a"], [b"b", b"d", b"e"]]
+
+
+def test_the_longest_length_alone_gives_the_rows_but_for_the_last_batch():
+    batches = [ids.numpy().tolist() for _, ids in batch_by_tokens(with_known_lengths(), 128)]
+    assert [len(ids) for ids in batches[:-1]] == [128 // max(LENGTHS[number] for number in ids) for ids in batches[:-1]]
+    assert len(batches) == count_batches(LENGTHS, 128)
+
+
+def test_budgeted_batches_are_shuffled_anew_unless_seeded():
+    def epochs(**options):
+        batches = batch_by_tokens(with_known_lengths(), 64, shuffle=True, **options)
+        return [[ids.numpy().tolist() for _, ids in batches] for _ in range(2)]
+
+    first, second = epochs()
+    assert first != second and sorted(first) == sorted(second)
+    first, second = epochs(seed=3)
+    assert first == second == epochs(seed=3)[0] != epochs(seed=4)[0]
+
+
+def test_a_text_longer_than_the_budget_is_told():
+    with pytest.raises(tf.errors.InvalidArgumentError, match="a text is longer than max_tokens=55"):
+        list(batch_by_tokens(with_known_lengths(), 55))
+
+
+@pytest.mark.parametrize("element", ["text", "labelled", "pair"])
+def test_lengths_stand_beside_their_examples(element):
+    x = tf.data.Dataset.from_tensor_slices(TEXTS[:10])
+    dataset = {"text": x, "labelled": tf.data.Dataset.zip(x, x), "pair": x.map(lambda text: ((text, text),))}[element]
+    measured = with_lengths(dataset, byte_lengths, examples_at_once=3)
+    assert int(measured.cardinality()) == 10
+    assert measured.element_spec[0] == dataset.element_spec
+    lengths = [length for _, length in measured.as_numpy_iterator()]
+    assert lengths == [len(text) * (2 if element == "pair" else 1) for text in TEXTS[:10]]

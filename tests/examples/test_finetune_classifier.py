@@ -161,9 +161,10 @@ def test_a_finished_run_trains_nothing_more_and_another_configuration_is_refused
         ["--accumulate", 2, "--dtype", "bfloat16", "--steps_per_execution", 2],
         ["--dtype", "float16", "--ema_momentum", 0.9, "--layer_decay", 0.9, "--rate_factor", "classifier=10"],
         ["--optimizer", "lamb", "--schedule", "cosine", "--adversarial_epsilon", 0.5, "--patience", 1],
+        ["--max_tokens_per_batch", 128, "--accumulate", 2],
         ["--train", "pairs.jsonl", "--validation", "pairs.jsonl", "--test", "pairs.jsonl", "--text_columns", "text", "second"],
     ],
-    ids=["accumulate", "float16", "lamb", "pairs"],
+    ids=["accumulate", "float16", "lamb", "tokens", "pairs"],
 )
 def test_flags(tmp_path, root, checkpoint, reviews, flags):
     flags = [reviews / flag if str(flag).endswith(".jsonl") else flag for flag in flags]
