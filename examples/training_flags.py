@@ -9,7 +9,7 @@ import time
 import keras
 import tensorflow as tf
 
-from keras_bert.training import Trainer, create_optimizer, get_strategy
+from keras_bert.training import ProfileSteps, Trainer, create_optimizer, get_strategy
 from keras_bert.training.distribution import STRATEGIES, is_chief
 from keras_bert.training.schedules import SCHEDULES
 from keras_bert.training.trainer import WorkerLostError
@@ -65,6 +65,7 @@ def add_training_flags(parser, *, epochs, batch_size, learning_rate):
     group.add_argument("--checkpoint_every", type=int, default=500, help="updates (default: %(default)s)")
     group.add_argument("--keep", type=int, default=2, help="newest checkpoints to keep, besides the best (default: %(default)s)")
     group.add_argument("--log_every", type=int, default=20, help="updates (default: %(default)s)")
+    group.add_argument("--profile", metavar="DIR", help="trace updates 11 to 20 there, for TensorBoard, and print what costs most")
 
 
 def start(options):
@@ -114,7 +115,17 @@ def compile_for(model, options, batches_an_epoch):
 
 
 # What a run may change when it is started again: it changes nothing of what is computed.
-_NOT_OF_THE_RUN = ("output_dir", "strategy", "tpu", "checkpoint_every", "keep", "log_every", "steps_per_execution", "jit_compile")
+_NOT_OF_THE_RUN = (
+    "output_dir",
+    "strategy",
+    "tpu",
+    "checkpoint_every",
+    "keep",
+    "log_every",
+    "profile",
+    "steps_per_execution",
+    "jit_compile",
+)
 
 
 def run(model, options, train, *, total_steps, validation=None, monitor):
@@ -123,6 +134,7 @@ def run(model, options, train, *, total_steps, validation=None, monitor):
     Args: train: dataset_fn, see Trainer.train. validation: as model.evaluate takes it, or None.
     Returns: TrainingResult, figures: dict for the script's last line.
     """
+    profiles = [ProfileSteps(options.profile)] if options.profile and is_chief(model.distribute_strategy) else []
     trainer = Trainer(
         model,
         options.output_dir,
@@ -136,6 +148,7 @@ def run(model, options, train, *, total_steps, validation=None, monitor):
         keep=options.keep,
         log_every=options.log_every,
         config={name: value for name, value in vars(options).items() if name not in _NOT_OF_THE_RUN},
+        callbacks=profiles,
     )
     began = time.monotonic()
     try:
@@ -143,6 +156,8 @@ def run(model, options, train, *, total_steps, validation=None, monitor):
     except WorkerLostError as error:
         print(f"error: {error}", file=sys.stderr, flush=True)
         os._exit(1)  # a usual exit waits for the worker that is gone
+    for each in profiles:
+        each.close()
     figures = {
         "steps": result.step,
         "resumed_from": result.resumed_from,

@@ -5,6 +5,7 @@ from keras_bert.lazy import lazy_names
 _HOMES = {
     "AdamW": "keras_bert.training.optimizer",
     "Lamb": "keras_bert.training.optimizer",
+    "ProfileSteps": "keras_bert.training.profiling",
     "Trainer": "keras_bert.training.trainer",
     "TrainingModel": "keras_bert.training.model",
     "TrainingResult": "keras_bert.training.trainer",
@@ -14,6 +15,7 @@ _HOMES = {
     "WarmupPolynomialDecay": "keras_bert.training.schedules",
     "create_optimizer": "keras_bert.training.optimizer",
     "get_strategy": "keras_bert.training.distribution",
+    "profile": "keras_bert.training.profiling",
 }
 
 __all__ = list(_HOMES)

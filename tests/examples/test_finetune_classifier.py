@@ -176,6 +176,18 @@ def test_flags(tmp_path, root, checkpoint, reviews, flags):
 
 
 @pytest.mark.slow
+def test_a_profile_is_printed_and_written(tmp_path, root, checkpoint, reviews):
+    process = start(command(root, checkpoint, reviews, tmp_path / "run", "--max_steps", 25, "--profile", tmp_path / "profile"))
+    output = process.communicate(timeout=300)[0]
+    assert process.returncode == 0, output
+    assert list((tmp_path / "profile").glob("plugins/profile/*/*.xplane.pb"))
+    table = output[output.index("Where the time goes") :].splitlines()[1:12]
+    assert table[0].split() == ["operation", "ms", "count", "share"]
+    assert any("MatMul" in line for line in table)
+    assert "profile" not in json.loads((tmp_path / "run" / "run.json").read_text())["config"]
+
+
+@pytest.mark.slow
 def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_checkpoint(tmp_path, root, checkpoint, reviews):
     flags = ["--learning_rate", 1e30, "--warmup_steps", 0, "--clip_norm", 0, "--checkpoint_every", 1, "--log_every", 1]
     output = figures(start(command(root, checkpoint, reviews, tmp_path / "run", *flags)), returncode=1)
