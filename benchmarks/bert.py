@@ -36,6 +36,7 @@ def add_arguments(parser, positive, *, dtypes, batches):
     parser.add_argument("--length", type=positive(int), default=128, metavar="N", help="tokens of a row (default: %(default)s)")
     parser.add_argument("--batches", type=positive(int), default=batches, metavar="N", help="of a run (default: %(default)s)")
     parser.add_argument("--dtype", nargs="+", choices=dtypes, default=list(dtypes), help="default: all")
+    parser.add_argument("--profile", metavar="DIR", help="trace our sides there, for TensorBoard, and print what costs most")
     add_size_arguments(parser, positive)
 
 
@@ -114,6 +115,14 @@ class Weights:
             with open(config_path, "w", encoding="utf-8") as file:
                 json.dump(config, file)
         return {"directory": path, "model_garden": self.model_garden}
+
+
+def profile_own(own, options, name):
+    """Trace a run of our side, where the command line asks for it, and print what costs most. Args: name: of the trace's directory."""
+    if options.profile:
+        directory = os.path.join(os.path.abspath(options.profile), name.replace(" ", "_"))
+        answer = own.ask("run", measure="profile", directory=directory)
+        print(f"{name} (tensorboard --logdir {directory}):\n{answer['table']}", flush=True)
 
 
 def time_beside(own, its, rounds, examples, flops):

@@ -91,6 +91,7 @@ def measure(options):
                     os.mkdir(common["scratch"])
                     ours = common | {"form": form, "policy": dtype}
                     with peers.Side(f"keras_bert {form}", "keras_bert_classifier", threads=options.threads, settings=ours) as own:
+                        bert.profile_own(own, options, f"{own.name} {dtype} {hidden_act}")
                         for peer in beside:
                             theirs = common | peer.settings | {"policy": peer.policies[dtype]}
                             with peers.Side(peer.name, peer.script, threads=options.threads, python=python, settings=theirs) as its:

@@ -68,6 +68,7 @@ def measure(options):
                 ours = {"form": "fit", "policy": MIXED[dtype]}
                 own_losses = losses("keras_bert fit", "keras_bert_classifier", options.threads, None, checked | ours)
                 with peers.Side("keras_bert fit", "keras_bert_classifier", threads=options.threads, settings=common | ours) as own:
+                    bert.profile_own(own, options, f"{own.name} {dtype} {hidden_act}")
                     for peer in beside:
                         theirs = peer.settings | {"policy": peer.policies[dtype]}
                         its_losses = losses(peer.name, peer.script, options.threads, python, checked | theirs)

@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from keras_bert import BertClassifier, BertConfig, BertEncoder
 from keras_bert.training import create_optimizer
+from keras_bert.training.profiling import cost_table, profile
 from keras_bert.training.throughput import measured_matmul_peak
 from keras_bert.version import __version__
 
@@ -83,6 +84,10 @@ class KerasBert(bert_common.ClassifierSide):
     def run(self, request):
         if request.get("measure") == "lengths":
             return {"lengths": self.model.preprocess(self.texts)["attention_mask"].numpy().sum(1).tolist()}
+        if request.get("measure") == "profile":
+            self.work(self.batches)  # traces and compiles
+            costs = profile(request["directory"], lambda: self.work(self.batches))
+            return {"table": cost_table(costs)}
         return super().run(request)
 
     def peak(self):

@@ -36,6 +36,13 @@ def test_a_short_run_beside_keras_hub_and_model_garden(root, tmp_path):
 
 
 @pytest.mark.slow
+def test_a_profile_of_our_side(root, tmp_path):
+    pytest.importorskip("keras_hub")
+    run(root, sys.executable, tmp_path / "out.json", "--dtype", "float32", "--peers", "keras_hub_fit", "--profile", tmp_path / "profile")
+    assert list(tmp_path.glob("profile/keras_bert_fit_float32_gelu_tanh/plugins/profile/*/*.xplane.pb"))
+
+
+@pytest.mark.slow
 def test_a_short_run_beside_pytorch(root, tmp_path, peers_python):
     peers = ["transformers_eager", "transformers_eager_pure"]
     rows = run(root, peers_python, tmp_path / "out.json", "--dtype", "bfloat16", "--peers", *peers)
