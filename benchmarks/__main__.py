@@ -9,11 +9,11 @@ Only ratios of one run bind: the two sides alternate, so that what else the mach
 import argparse
 import sys
 
-from benchmarks import inference, memory, mixed_lengths, peers, report, startup, tokenization, trainer_overhead, training
+from benchmarks import inference, memory, mixed_lengths, peers, report, scaling, startup, tokenization, trainer_overhead, training
 
 # A suite is a module that gives NAME, HELP, PEERS, add_arguments(parser), measure(options) -> rows one by one,
 # table(rows) -> Markdown and plot(rows, directory) -> paths.
-SUITES = (inference, training, mixed_lengths, memory, startup, tokenization, trainer_overhead)
+SUITES = (inference, training, mixed_lengths, memory, scaling, startup, tokenization, trainer_overhead)
 
 
 def parse(arguments):

@@ -51,11 +51,12 @@ class Side:
         python: interpreter; None is this one, which finds this project's packages.
         settings: dict, plain enough for JSON: of "prepare".
         timeout_seconds: a side that does not answer in that time is ended.
+        first_core: which of the process's cores it is kept to first, counted from 0.
     Attributes: versions: dict of library to version, as the side tells them.
     Raises: BenchmarkError where the side dies, on entry or at any question, with the end of its standard error.
     """
 
-    def __init__(self, name, script, *, threads, python=None, settings=None, timeout_seconds=1800):
+    def __init__(self, name, script, *, threads, python=None, settings=None, timeout_seconds=1800, first_core=0):
         self.name = name
         self.timeout_seconds = timeout_seconds
         path = ROOT / "benchmarks" / "sides" / f"{script}.py" if os.path.basename(script) == script else script
@@ -74,7 +75,7 @@ class Side:
             encoding="utf-8",
         )
         if hasattr(os, "sched_setaffinity"):  # before it has made threads, which inherit this
-            os.sched_setaffinity(self._process.pid, cores()[:threads])
+            os.sched_setaffinity(self._process.pid, cores()[first_core : first_core + threads])
         try:
             self.versions = self.ask("prepare", threads=threads, **(settings or {}))["versions"]
         except BaseException:

@@ -57,8 +57,10 @@ class ClassifierSide:
     def run(self, request):
         if request.get("measure") == "peak":
             return {"flops_per_second": self.peak()}
+        sizes = {name: request[name] for name in ("batch_size", "length") if name in request}
+        batches = random_batches(self.settings | sizes) if sizes else self.batches
         start = time.perf_counter()
-        results = self.work(self.batches)
+        results = self.work(batches)
         seconds = time.perf_counter() - start
         # Not the numbers themselves: threads may add in another order, and weights change in training.
         return {"seconds": seconds, "checksum": [len(results), bool(np.isfinite(results).all())], "peak_bytes": peak_bytes()}

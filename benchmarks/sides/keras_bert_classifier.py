@@ -3,7 +3,11 @@
 Settings: form: "graph", "predict", "saved_model" or "fit". max_tokens_per_batch: of strings, in place of batch_size; or pad_to_max: true.
 rematerialize: true or false makes new weights of `config`, with that option of
 BertEncoder; absent, the directory's are loaded.
+tf_config: what TF_CONFIG says to a worker of MultiWorkerMirroredStrategy.
 """
+
+import contextlib
+import os
 
 import bert_common
 import numpy as np
@@ -11,7 +15,7 @@ import side
 import tensorflow as tf
 
 from keras_bert import BertClassifier, BertConfig, BertEncoder
-from keras_bert.training import create_optimizer
+from keras_bert.training import create_optimizer, get_strategy
 from keras_bert.training.profiling import cost_table, profile
 from keras_bert.training.throughput import measured_matmul_peak
 from keras_bert.version import __version__
@@ -32,9 +36,14 @@ class KerasBert(bert_common.ClassifierSide):
             self.model = BertClassifier(BertEncoder(BertConfig(**settings["config"]), dtype=dtype, **option), ["negative", "positive"])
         else:
             options = {"pad_to_multiple_of": None} if settings.get("pad_to_max") else {}
-            self.model = BertClassifier.from_pretrained(
-                settings["directory"], dtype=dtype, max_length=settings["length"], text_pair=False, **options
-            )
+            scope = contextlib.nullcontext()
+            if "tf_config" in settings:
+                os.environ["TF_CONFIG"] = settings["tf_config"]
+                scope = get_strategy("multi_worker").scope()
+            with scope:
+                self.model = BertClassifier.from_pretrained(
+                    settings["directory"], dtype=dtype, max_length=settings["length"], text_pair=False, **options
+                )
         if form == "graph":
             function = tf.function(lambda features: self.model(features, training=False), autograph=False)
             self.forward = lambda features: tf.nn.softmax(tf.cast(function(features), tf.float32)).numpy()
