@@ -106,13 +106,12 @@ class MultiHeadSelfAttention(keras.layers.Layer):
         length, head_size = ops.shape(x)[1], self.hidden_size // self.num_heads
         qkv = ops.reshape(self.qkv(x), (-1, length, 3, self.num_heads, head_size))  # (B, T, 3, N, D)
         query, key, value = ops.unstack(ops.transpose(qkv, (2, 0, 3, 1, 4)), 3, axis=0)  # (B, N, T, D) each
-        scores = ops.matmul(query * head_size**-0.5, ops.transpose(key, (0, 1, 3, 2)))  # (B, N, T, T)
-        weights = kernels.attention_weights(
-            scores, mask, rate=self.dropout, seed=self.probabilities_dropout.next_seed(training), training=training
-        )
+        scores, scale = ops.matmul(query, ops.transpose(key, (0, 1, 3, 2))), head_size**-0.5  # (B, N, T, T)
+        seed = self.probabilities_dropout.next_seed(training)
+        weights = kernels.attention_weights(scores, mask, scale=scale, rate=self.dropout, seed=seed, training=training)
         context = ops.transpose(ops.matmul(weights, value), (0, 2, 1, 3))  # (B, T, N, D)
         output = self.output_dense(ops.reshape(context, (-1, length, self.hidden_size)))
-        return (output, kernels.probabilities(scores, mask)) if return_attention_scores else output
+        return (output, kernels.probabilities(scores, mask, scale)) if return_attention_scores else output
 
     def compute_output_spec(self, x, mask, training=None, return_attention_scores=False):
         output = keras.KerasTensor(x.shape, dtype=self.compute_dtype)

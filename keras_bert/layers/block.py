@@ -108,9 +108,16 @@ class PostNormBlock(keras.layers.Layer):
     def _forward(self, x, mask, training, return_attention_scores):
         attended = self.attention(x, mask, training=training, return_attention_scores=return_attention_scores)
         attended, *probabilities = attended if return_attention_scores else (attended,)
+        # One row a token: TensorFlow fuses bias and activation with a product that no reshape parts from them.
+        shape, flat = ops.shape(x), (-1, self.hidden_size)
+        x, attended = ops.reshape(x, flat), ops.reshape(attended, flat)  # (B*T, H)
         x = self._add_and_norm(attended, x, self.attention_dropout_layer, self.attention_norm, training)
-        transformed = self.output_dense(self.activation(self.intermediate(x), training=training))
-        x = self._add_and_norm(transformed, x, self.output_dropout_layer, self.output_norm, training)
+        transformed = self.intermediate(x)
+        # TensorFlow fuses the tanh formula of GELU with the product before it only where its ops' names sort after the product's.
+        with keras.name_scope("intermediate_activation"):
+            transformed = self.activation(transformed, training=training)
+        transformed = self.output_dense(transformed)
+        x = ops.reshape(self._add_and_norm(transformed, x, self.output_dropout_layer, self.output_norm, training), shape)
         return (x, *probabilities) if return_attention_scores else x
 
     def _add_and_norm(self, x, residual, dropout, norm, training):

@@ -15,6 +15,8 @@ class FlatDense(keras.layers.Dense):
     """
 
     def call(self, inputs, training=None):
+        if len(inputs.shape) == 2:
+            return super().call(inputs, training=training)
         shape = ops.shape(inputs)  # (..., F)
         folded = super().call(ops.reshape(inputs, (-1, shape[-1])), training=training)  # (B*T, units)
         return ops.reshape(folded, (*shape[:-1], self.units))

@@ -54,7 +54,9 @@ class MaskedLMHead(keras.layers.Layer):
         rows = ops.arange(batch, dtype=masked_positions.dtype)[:, None] * ops.cast(length, masked_positions.dtype)  # (B, 1)
         flat = ops.reshape(sequence_output, (-1, self.hidden_size))  # (B*T, H)
         x = ops.take(flat, ops.reshape(masked_positions + rows, (-1,)), axis=0)  # (B*P, H)
-        x = self.activation(self.dense(x), training=training)
+        x = self.dense(x)
+        with keras.name_scope("dense_activation"):  # as in PostNormBlock
+            x = self.activation(x, training=training)
         x = kernels.layer_norm(x, self.norm.gamma, self.norm.beta, epsilon=self.norm.epsilon, training=training)
         table = ops.cast(self._word_table(), self.compute_dtype)  # (V, H)
         logits = ops.cast(ops.matmul(x, ops.transpose(table)), "float32") + ops.cast(self.bias, "float32")

@@ -4,12 +4,14 @@ TensorFlow runs every op of a chain as a pass of its own over memory, forward, a
 each way: a function that XLA compiles, an island in a graph whose matrix products stay TensorFlow's own (oneDNN's on a CPU), with
 the gradient written by hand. What it keeps for the gradient is what it was given, or as much; masks are drawn again, not kept.
 
-In inference, on other backends and for float64's sake in tests there is the twin, in keras.ops. Graphs of inference hold no island:
-a server need not have XLA.
+In inference and on other backends there is the twin, in keras.ops. Graphs of inference hold no island, since a server need not have
+XLA; there, LayerNorm and softmax are written as oneDNN wants them.
 """
 
 import functools
 import math
+import os
+import platform
 
 import keras
 from keras import ops
@@ -47,28 +49,32 @@ def layer_norm(x, gamma, beta, *, epsilon, residual=None, rate=0.0, seed=None, t
         return function(x, gamma, beta, *([] if residual is None else [residual]), *([_seed(seed)] if rate else []))
     x = dropout(x, rate, seed, training=training)
     x = x if residual is None else residual + x
+    if _by_onednn(x):
+        return _onednn_layer_norm(x, gamma, beta, epsilon)
     return ops.cast(ops.layer_normalization(x, gamma, beta, axis=-1, epsilon=epsilon), x.dtype)
 
 
-def attention_weights(scores, mask, *, rate=0.0, seed=None, training=False):
-    """dropout(softmax(scores + mask)), over the last axis; float32 or wider from the sum to the probabilities.
+def attention_weights(scores, mask, *, scale=1.0, rate=0.0, seed=None, training=False):
+    """dropout(softmax(scale * scores + mask)), over the last axis; float32 or wider within.
 
-    bfloat16 has 8 bits, too few for a sum of hundreds of probabilities.
+    bfloat16 has 8 bits, too few for a sum of hundreds of probabilities. (oneDNN sums in float32 whatever it is given.)
 
-    Args: scores: floats [batch, heads, query, key]. mask: float32, broadcastable to it. rate, seed: see dropout.
+    Args: scores: floats [batch, heads, query, key]. mask: float32, broadcastable to it. scale: float. rate, seed: see dropout.
     Returns: as scores.
     """
     if not training:
         rate = 0.0
     if tf and training:
-        return _attention_weights(rate)(scores, mask, *([_seed(seed)] if rate else []))
-    return dropout(ops.cast(probabilities(scores, mask), scores.dtype), rate, seed, training=training)
+        return _attention_weights(scale, rate)(scores, mask, *([_seed(seed)] if rate else []))
+    if _by_onednn(scores):  # fused into the product that the scores come of
+        return ops.softmax(scores * scale + ops.cast(mask, scores.dtype), axis=-1)
+    return dropout(ops.cast(probabilities(scores, mask, scale), scores.dtype), rate, seed, training=training)
 
 
-def probabilities(scores, mask):
-    """softmax(scores + mask) in float32. Args: as attention_weights."""
+def probabilities(scores, mask, scale=1.0):
+    """softmax(scale * scores + mask) in float32. Args: as attention_weights."""
     wide = "float64" if keras.backend.standardize_dtype(scores.dtype) == "float64" else "float32"
-    return ops.softmax(ops.cast(scores, wide) + ops.cast(mask, wide), axis=-1)
+    return ops.softmax(ops.cast(scores, wide) * scale + ops.cast(mask, wide), axis=-1)
 
 
 def dropout(x, rate, seed, *, training=False):
@@ -88,6 +94,38 @@ def dropout(x, rate, seed, *, training=False):
 
 def _seed(seed):
     return tf.cast(seed.next() if isinstance(seed, keras.random.SeedGenerator) else seed, tf.int32)
+
+
+# Inference by oneDNN, which TensorFlow takes for graphs on x86 CPUs.
+
+
+def _by_onednn(x):
+    if not tf or tf.executing_eagerly() or x.dtype not in (tf.float32, tf.bfloat16):
+        return False
+    if platform.machine() not in ("x86_64", "AMD64") or platform.system() == "Darwin" or os.environ.get("TF_ENABLE_ONEDNN_OPTS") == "0":
+        return False
+    return not (tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("TPU"))
+
+
+def _onednn_layer_norm(x, gamma, beta, epsilon):
+    """LayerNorm as a batch normalisation of every row: TensorFlow's graph optimizer makes one _MklLayerNorm of it.
+
+    Any other way of writing is some eleven passes over memory. Values are summed in float32, whatever x is.
+    """
+    shape, features = tf.shape(x), x.shape[-1]
+    rows = tf.size(x) // features
+    normal = tf.raw_ops.FusedBatchNormV3(
+        x=tf.reshape(x, tf.stack([1, rows, features, 1])),
+        scale=tf.ones([rows]),
+        offset=tf.zeros([rows]),
+        mean=tf.zeros([0]),
+        variance=tf.zeros([0]),
+        epsilon=epsilon,
+        data_format="NCHW",
+        is_training=True,
+    ).y
+    y = tf.reshape(normal, shape) * tf.cast(gamma, x.dtype) + tf.cast(beta, x.dtype)
+    return tf.ensure_shape(y, x.shape)
 
 
 # The islands. A function of Python numbers gives each: one function for all layers, compiled once for each shape.
@@ -164,10 +202,10 @@ def _layer_norm(epsilon, rate, has_residual):
 
 
 @functools.cache
-def _attention_weights(rate):
+def _attention_weights(scale, rate):
     def forward(scores, mask, *seed):
         wide = _widen(scores)
-        likely = tf.nn.softmax(wide + tf.cast(mask, wide.dtype), axis=-1)
+        likely = tf.nn.softmax(wide * scale + tf.cast(mask, wide.dtype), axis=-1)
         kept = _narrow(likely, scores.dtype)
         return (_narrow(_masked(likely, rate, *seed), scores.dtype), kept) if rate else (kept, kept)
 
@@ -175,7 +213,7 @@ def _attention_weights(rate):
         dtype, likely, slope = likely.dtype, _widen(likely), _widen(slope)
         if rate:
             slope = _masked(slope, rate, *seed)
-        return _narrow(likely * (slope - tf.reduce_sum(slope * likely, axis=-1, keepdims=True)), dtype)
+        return _narrow(scale * likely * (slope - tf.reduce_sum(slope * likely, axis=-1, keepdims=True)), dtype)
 
     forward, backward = _island(forward), _island(backward)
 
