@@ -54,7 +54,8 @@ class BertEncoder(keras.Model):
         policy = keras.dtype_policies.get(dtype)
         names = features.PACKED if packed else features.UNPACKED
         inputs = {name: keras.Input((None,), dtype=features.DTYPE, name=name) for name in names}
-        mask = AttentionMask(packed=packed, dtype=policy, name="attention_mask_to_scores")(
+        # A name that sorts after the blocks': else TensorFlow does not fuse scale and mask with the product of float32 scores.
+        mask = AttentionMask(packed=packed, dtype=policy, name="mask")(
             inputs[features.SEQUENCE_IDS if packed else features.ATTENTION_MASK]
         )
         embedding_arguments = [inputs[features.INPUT_IDS], inputs[features.TOKEN_TYPE_IDS]]
