@@ -36,6 +36,9 @@ def add_training_flags(parser, *, epochs, batch_size, learning_rate):
     group.add_argument(
         "--dtype", choices=list(DTYPES), default="float32", help="of the computation; weights stay float32 (default: %(default)s)"
     )
+    group.add_argument(
+        "--rematerialize", action="store_true", help="keep less for the gradient and compute it again: large models, about a third slower"
+    )
     group.add_argument("--steps_per_execution", type=int, default=1, help="updates of one call of the device (default: %(default)s)")
     group.add_argument("--jit_compile", choices=("auto", "true", "false"), default="auto", help="XLA (default: %(default)s: by device)")
     group = parser.add_argument_group("how to learn")
@@ -90,6 +93,7 @@ def compile_for(model, options, batches_an_epoch):
     total_steps = max(1, round(steps_an_epoch * options.epochs))
     total_steps = total_steps if options.max_steps is None else min(total_steps, options.max_steps)
     options.validate_every = options.validate_every or steps_an_epoch
+    model.encoder.rematerialize = options.rematerialize
     factors = dict(factor.split("=", 1) for factor in options.rate_factor)
     optimizer = create_optimizer(
         options.learning_rate,
@@ -123,6 +127,7 @@ _NOT_OF_THE_RUN = (
     "keep",
     "log_every",
     "profile",
+    "rematerialize",
     "steps_per_execution",
     "jit_compile",
 )

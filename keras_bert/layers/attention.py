@@ -108,7 +108,9 @@ class MultiHeadSelfAttention(keras.layers.Layer):
         query, key, value = ops.unstack(ops.transpose(qkv, (2, 0, 3, 1, 4)), 3, axis=0)  # (B, N, T, D) each
         scores, scale = ops.matmul(query, ops.transpose(key, (0, 1, 3, 2))), head_size**-0.5  # (B, N, T, T)
         seed = self.probabilities_dropout.next_seed(training)
-        weights = kernels.attention_weights(scores, mask, scale=scale, rate=self.dropout, seed=seed, training=training)
+        weights = kernels.attention_weights(
+            scores, mask, features=self.hidden_size, scale=scale, rate=self.dropout, seed=seed, training=training
+        )
         context = ops.transpose(ops.matmul(weights, value), (0, 2, 1, 3))  # (B, T, N, D)
         output = self.output_dense(ops.reshape(context, (-1, length, self.hidden_size)))
         return (output, kernels.probabilities(scores, mask, scale)) if return_attention_scores else output

@@ -28,7 +28,7 @@ def gelu(x, *, approximate, training=False):
     """
     if not (tf and training):
         return ops.gelu(x, approximate=approximate)
-    return _gelu(approximate)(x)
+    return _gelu(approximate, _pays(x.shape[-1]))(x)
 
 
 def layer_norm(x, gamma, beta, *, epsilon, residual=None, rate=0.0, seed=None, training=False):
@@ -44,7 +44,7 @@ def layer_norm(x, gamma, beta, *, epsilon, residual=None, rate=0.0, seed=None, t
     if not training:
         rate = 0.0
     if tf and training:
-        function = _layer_norm(epsilon, rate, residual is not None)
+        function = _layer_norm(epsilon, rate, residual is not None, _pays(x.shape[-1]))
         gamma, beta = tf.convert_to_tensor(gamma), tf.convert_to_tensor(beta)
         return function(x, gamma, beta, *([] if residual is None else [residual]), *([_seed(seed)] if rate else []))
     x = dropout(x, rate, seed, training=training)
@@ -54,18 +54,23 @@ def layer_norm(x, gamma, beta, *, epsilon, residual=None, rate=0.0, seed=None, t
     return ops.cast(ops.layer_normalization(x, gamma, beta, axis=-1, epsilon=epsilon), x.dtype)
 
 
-def attention_weights(scores, mask, *, scale=1.0, rate=0.0, seed=None, training=False):
+def attention_weights(scores, mask, *, features, scale=1.0, rate=0.0, seed=None, training=False):
     """dropout(softmax(scale * scores + mask)), over the last axis; float32 or wider within.
 
     bfloat16 has 8 bits, too few for a sum of hundreds of probabilities. (oneDNN sums in float32 whatever it is given.)
 
-    Args: scores: floats [batch, heads, query, key]. mask: float32, broadcastable to it. scale: float. rate, seed: see dropout.
+    Args:
+        scores: floats [batch, heads, query, key].
+        mask: float32, broadcastable to it.
+        features: those of a token, over all heads.
+        scale: float.
+        rate, seed: see dropout.
     Returns: as scores.
     """
     if not training:
         rate = 0.0
     if tf and training:
-        return _attention_weights(scale, rate)(scores, mask, *([_seed(seed)] if rate else []))
+        return _attention_weights(scale, rate, _pays(features))(scores, mask, *([_seed(seed)] if rate else []))
     if _by_onednn(scores):  # fused into the product that the scores come of
         return ops.softmax(scores * scale + ops.cast(mask, scores.dtype), axis=-1)
     return dropout(ops.cast(probabilities(scores, mask, scale), scores.dtype), rate, seed, training=training)
@@ -89,7 +94,17 @@ def dropout(x, rate, seed, *, training=False):
     """
     if not training or not rate:
         return x
-    return _dropout(rate)(x, _seed(seed)) if tf else keras.random.dropout(x, rate, seed=seed)
+    return _dropout(rate, _pays(x.shape[-1]))(x, _seed(seed)) if tf else keras.random.dropout(x, rate, seed=seed)
+
+
+def folded_seed(seed, number):
+    """Another seed for each number, by the hash that the masks are: the same under XLA, which TensorFlow's stateless_fold_in is not.
+
+    Args: seed: int32 [2]. number: integer scalar. Returns: int32 [2].
+    """
+    first, second = tf.unstack(tf.cast(seed, tf.uint32))
+    number = _mixed(tf.cast(number, tf.uint32) * _u32(0x9E3779B1) + _u32(0x7F4A7C15))
+    return tf.bitcast(tf.stack([_mixed(first ^ number, second), _mixed(second + number, first)]), tf.int32)
 
 
 def _seed(seed):
@@ -130,11 +145,18 @@ def _onednn_layer_norm(x, gamma, beta, epsilon):
 
 # The islands. A function of Python numbers gives each: one function for all layers, compiled once for each shape.
 
-_island = functools.partial(lambda function: tf.function(function, jit_compile=True, autograph=False, reduce_retracing=True))
+
+def _pays(features):
+    """Whether compiling, 0.1 s for each island and shape, is worth it: not for BERT-tiny, whose steps are short anyway."""
+    return features is not None and features >= 256
+
+
+def _island(function, compiled):
+    return tf.function(function, jit_compile=True, autograph=False, reduce_retracing=True) if compiled else function
 
 
 @functools.cache
-def _gelu(approximate):
+def _gelu(approximate, compiled):
     def forward(x):
         wide = _widen(x)
         return _narrow(wide * _normal_share(wide, approximate)[0], x.dtype)
@@ -144,7 +166,7 @@ def _gelu(approximate):
         share, density = _normal_share(wide, approximate)
         return _narrow(_widen(slope) * (share + wide * density), x.dtype)
 
-    forward, backward = _island(forward), _island(backward)
+    forward, backward = _island(forward, compiled), _island(backward, compiled)
 
     @tf.custom_gradient
     def function(x):
@@ -163,7 +185,7 @@ def _normal_share(x, approximate):
 
 
 @functools.cache
-def _layer_norm(epsilon, rate, has_residual):
+def _layer_norm(epsilon, rate, has_residual, compiled):
     def forward(x, gamma, beta, *rest):
         wide = _widen(x)
         if rate:
@@ -186,7 +208,7 @@ def _layer_norm(epsilon, rate, has_residual):
         slopes = of_x, tf.cast(gamma_slope, gamma.dtype), tf.cast(beta_slope, beta.dtype)
         return (*slopes, _narrow(slope, dtype)) if has_residual else slopes
 
-    forward, backward = _island(forward), _island(backward)
+    forward, backward = _island(forward, compiled), _island(backward, compiled)
 
     @tf.custom_gradient
     def function(x, gamma, beta, *rest):
@@ -202,7 +224,7 @@ def _layer_norm(epsilon, rate, has_residual):
 
 
 @functools.cache
-def _attention_weights(scale, rate):
+def _attention_weights(scale, rate, compiled):
     def forward(scores, mask, *seed):
         wide = _widen(scores)
         likely = tf.nn.softmax(wide * scale + tf.cast(mask, wide.dtype), axis=-1)
@@ -215,7 +237,7 @@ def _attention_weights(scale, rate):
             slope = _masked(slope, rate, *seed)
         return _narrow(scale * likely * (slope - tf.reduce_sum(slope * likely, axis=-1, keepdims=True)), dtype)
 
-    forward, backward = _island(forward), _island(backward)
+    forward, backward = _island(forward, compiled), _island(backward, compiled)
 
     @tf.custom_gradient
     def function(scores, mask, *seed):
@@ -226,8 +248,8 @@ def _attention_weights(scale, rate):
 
 
 @functools.cache
-def _dropout(rate):
-    masked = _island(lambda x, seed: _narrow(_masked(_widen(x), rate, seed), x.dtype))
+def _dropout(rate, compiled):
+    masked = _island(lambda x, seed: _narrow(_masked(_widen(x), rate, seed), x.dtype), compiled)
 
     @tf.custom_gradient
     def function(x, seed):

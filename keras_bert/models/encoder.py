@@ -55,9 +55,7 @@ class BertEncoder(keras.Model):
         names = features.PACKED if packed else features.UNPACKED
         inputs = {name: keras.Input((None,), dtype=features.DTYPE, name=name) for name in names}
         # A name that sorts after the blocks': else TensorFlow does not fuse scale and mask with the product of float32 scores.
-        mask = AttentionMask(packed=packed, dtype=policy, name="mask")(
-            inputs[features.SEQUENCE_IDS if packed else features.ATTENTION_MASK]
-        )
+        mask = AttentionMask(packed=packed, dtype=policy, name="mask")(inputs[features.SEQUENCE_IDS if packed else features.ATTENTION_MASK])
         embedding_arguments = [inputs[features.INPUT_IDS], inputs[features.TOKEN_TYPE_IDS]]
         if packed:
             embedding_arguments.append(inputs[features.POSITION_IDS])

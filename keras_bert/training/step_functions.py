@@ -8,6 +8,7 @@ import tensorflow as tf
 from keras import tree
 
 from keras_bert import features
+from keras_bert.layers.kernels import folded_seed
 from keras_bert.training.distribution import is_multi_worker, is_tpu
 from keras_bert.training.step import TOTALS, ReplicaStep, add_reports
 
@@ -48,7 +49,7 @@ class StepFunctions:
         replica = tf.distribute.get_replica_context().replica_id_in_sync_group
         folded = tf.stack([seed, 0])
         for number in (self.model.optimizer.iterations, replica, micro_batch):
-            folded = tf.random.experimental.stateless_fold_in(folded, tf.cast(number, tf.int32))
+            folded = folded_seed(folded, number)
         return folded
 
     def _first(self, outputs):

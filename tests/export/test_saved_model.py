@@ -281,6 +281,7 @@ def test_a_file_in_the_way_and_a_model_that_answers_nothing_are_told(tmp_path, t
         export.export_saved_model(tiny_classifier.encoder, tmp_path / "versions")
 
 
+@pytest.mark.slow
 def test_the_vocabulary_travels_in_the_graph(tmp_path, tiny_classifier):
     """No file but the SavedModel's own is needed: the copy for people is deleted, and it moves."""
     path = export.export_saved_model(tiny_classifier, tmp_path)

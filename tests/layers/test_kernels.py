@@ -25,7 +25,8 @@ def layer_norm(rate, has_residual=True):
 
 def attention_weights(rate):
     mask = tf.constant([[0.0, 0.0, -1e9, 0.0]])[:, None, None]
-    return lambda scores: kernels.attention_weights(scores, mask, rate=rate, seed=tf.constant(SEED) if rate else None, training=True)
+    options = {"features": 4, "scale": 0.7, "rate": rate, "seed": tf.constant(SEED) if rate else None, "training": True}
+    return lambda scores: kernels.attention_weights(scores, mask, **options)
 
 
 def dropout(x):
@@ -45,13 +46,20 @@ CASES = {
 }
 
 
+@pytest.fixture(params=[True, False], ids=["compiled", "plain"])
+def compiled(request, monkeypatch):
+    """Both for small tensors: islands, and the same code as TensorFlow's ops."""
+    monkeypatch.setattr(kernels, "_pays", lambda features: request.param)
+    return request.param
+
+
 def drawn(shapes, dtype, seed=0):
     generator = np.random.default_rng(seed)
     return [tf.cast(generator.normal(size=shape), dtype) for shape in shapes]
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_gradients_are_those_of_finite_differences(name):
+def test_gradients_are_those_of_finite_differences(compiled, name):
     function, shapes = CASES[name]
     values = drawn(shapes, tf.float64)
     weights = drawn([function(*values).shape], tf.float64, seed=1)[0]
@@ -70,7 +78,7 @@ def test_gradients_are_those_of_finite_differences(name):
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 2e-6), ("bfloat16", 2e-2), ("float16", 2e-3)])
 @pytest.mark.parametrize("name", ["gelu", "gelu_tanh", "layer_norm", "layer_norm_alone", "attention_weights"])
-def test_values_and_gradients_are_those_of_keras_ops(name, dtype, tolerance, monkeypatch):
+def test_values_and_gradients_are_those_of_keras_ops(compiled, name, dtype, tolerance, monkeypatch):
     function, shapes = CASES[name]
     values = drawn(shapes, dtype)
 
@@ -88,7 +96,7 @@ def test_values_and_gradients_are_those_of_keras_ops(name, dtype, tolerance, mon
         np.testing.assert_allclose(tf.cast(ours, tf.float32), tf.cast(twin, tf.float32), atol=tolerance * max(1, np.abs(twin).max()))
 
 
-def test_a_gradient_s_gradient():
+def test_a_gradient_s_gradient(compiled):
     x = tf.constant([-2.0, 0.3, 1.7])
     for dtype, tolerance in ((tf.float32, 1e-5), (tf.bfloat16, 5e-2)):
         narrow = tf.cast(x, dtype)
@@ -128,7 +136,7 @@ def expected_mask(size, rate, seed):
 
 
 @pytest.mark.parametrize("how", ["eager", "graph", "xla"])
-def test_the_mask_is_a_hash_of_place_and_seed(how):
+def test_the_mask_is_a_hash_of_place_and_seed(compiled, how):
     call = {"eager": dropout, "graph": tf.function(dropout), "xla": tf.function(dropout, jit_compile=True)}[how]
     y = call(tf.ones([3, 5, 7])).numpy()
     np.testing.assert_array_equal(y != 0, expected_mask(105, 0.4, SEED).reshape(3, 5, 7))
@@ -150,9 +158,10 @@ def test_masks_look_random():
     assert in_rows.var() == pytest.approx(1000 * rate * (1 - rate), rel=5 * np.sqrt(2 / 1000))
 
 
-def test_a_graph_of_inference_holds_no_island(tiny_config):
+def test_a_graph_of_inference_holds_no_island(tiny_config, monkeypatch):
     from keras_bert import BertEncoder
 
+    monkeypatch.setattr(kernels, "_pays", lambda features: True)
     encoder = BertEncoder(tiny_config)
     names = ("input_ids", "token_type_ids", "attention_mask")
 

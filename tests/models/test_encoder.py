@@ -216,6 +216,7 @@ def test_rematerialized_blocks_give_the_same_gradients(tiny_config):
     assert BertEncoder.from_config(encoder.get_config()).rematerialize
 
 
+@pytest.mark.slow
 def test_rematerialized_masks_of_a_running_generator_are_drawn_once(tiny_config):
     encoder = BertEncoder(tiny_config, rematerialize=True)
     variables = [variable for variable in encoder.trainable_variables if "layer_" in variable.path]

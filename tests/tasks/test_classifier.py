@@ -98,6 +98,7 @@ def test_fit_on_raw_text_learns(tiny_config, tiny_tokenizer, pooling):
     assert model.predict(["bad film", "great film"], verbose=0).argmax(-1).tolist() == [0, 1]
 
 
+@pytest.mark.slow
 def test_fit_with_the_defaults_warms_up_and_decays_over_its_own_steps(tiny_classifier):
     for _ in range(2):
         tiny_classifier.fit(TEXTS, NAMES, batch_size=2, epochs=3, verbose=0)
@@ -106,6 +107,7 @@ def test_fit_with_the_defaults_warms_up_and_decays_over_its_own_steps(tiny_class
         assert int(tiny_classifier.optimizer.iterations) == 30
 
 
+@pytest.mark.slow
 def test_a_second_fit_with_the_defaults_still_learns(tiny_classifier):
     tiny_classifier.fit(TEXTS, NAMES, verbose=0)
     before = [weight.copy() for weight in tiny_classifier.get_weights()]
@@ -113,6 +115,7 @@ def test_a_second_fit_with_the_defaults_still_learns(tiny_classifier):
     assert any(np.abs(now - was).max() > 1e-6 for now, was in zip(tiny_classifier.get_weights(), before, strict=True))
 
 
+@pytest.mark.slow
 def test_metrics_of_a_fit_count_its_own_batches_only(make_tiny_classifier):
     model = make_tiny_classifier()
     right = model.predict(TEXTS, verbose=0).argmax(-1)
@@ -210,7 +213,8 @@ print(loss[0], type(model.optimizer).__name__, int(model.optimizer.iterations))
 """
 
 
-@pytest.mark.parametrize("compiled", ["own", pytest.param("auto", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("compiled", ["own", "auto"])
 def test_a_keras_file_reloads_in_a_fresh_process(tmp_path, tiny_classifier, compiled):
     if compiled == "own":
         tiny_classifier.compile(optimizer=create_optimizer(1e-3, total_steps=100))
@@ -330,6 +334,7 @@ def test_training_batches_want_single_examples_with_labels(shared_classifier):
             shared_classifier.training_batches(dataset)
 
 
+@pytest.mark.slow
 def test_the_default_schedule_counts_updates_not_batches(tiny_classifier):
     tiny_classifier.compile(gradient_accumulation_steps=2)
     tiny_classifier.fit(TEXTS, IDS, batch_size=4, epochs=2, verbose=0)

@@ -71,6 +71,7 @@ def test_texts_in_memory_are_predicted_sorted_by_length(make_tiny_classifier, se
     assert [rows for rows, _ in seen] == [7] * 8 + [4]
 
 
+@pytest.mark.slow
 def test_pairs_within_a_budget(shared_pair_classifier):
     pairs = (TEXTS, TEXTS[::-1])
     expected = np.stack([alone(shared_pair_classifier, *pair) for pair in list(zip(*pairs, strict=True))[:20]])

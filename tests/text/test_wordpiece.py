@@ -69,7 +69,7 @@ def make_cased_vocabulary(lines, path):
     return path
 
 
-@pytest.mark.parametrize("lower_case", [True, False], ids=["uncased", "cased"])
+@pytest.mark.parametrize("lower_case", [True, pytest.param(False, marks=pytest.mark.slow)], ids=["uncased", "cased"])
 def test_ids_equal_google_research_on_20000_fuzz_lines(uncased_vocabulary, tmp_path, lower_case):
     lines = unicode_lines(20_000, seed=1)
     path = uncased_vocabulary if lower_case else make_cased_vocabulary(lines, tmp_path / "vocab.txt")

@@ -215,6 +215,7 @@ def test_a_reloaded_model_keeps_its_step(tmp_path):
     assert (config["gradient_accumulation_steps"], config["adversarial_epsilon"], config["steps_per_execution"]) == (3, 0.5, 2)
 
 
+@pytest.mark.slow
 def test_dropout_masks_come_of_seed_and_step(tiny_config):
     config = BertConfig(**{**tiny_config.to_dict(), "hidden_dropout_prob": 0.3})
     x, y = contract(4, 8), np.array([0, 1, 1, 0])

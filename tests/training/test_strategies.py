@@ -73,6 +73,12 @@ def test_masked_lm_comes_to_the_weights_of_a_loop_by_hand(train):
 
 
 @pytest.mark.slow
+def test_compiled_islands_under_several_replicas(train):
+    islands = {name: case | {"islands": True} for name, case in (ONE | MIRRORED | BOTH).items()}
+    check_alike(train({"plain": ONE["one_device"]} | islands, rows=UNEVEN))
+
+
+@pytest.mark.slow
 def test_two_losses_of_two_denominators(train):
     """By plain SGD: Adam and clipping would forgive a gradient that is twice too long."""
     cases = BY_HAND | validated(ONE | MIRRORED | BOTH) | ACCUMULATED

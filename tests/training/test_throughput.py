@@ -53,6 +53,7 @@ def encoder_functions(config):
     return tf.function(forward, autograph=False), tf.function(step, autograph=False)
 
 
+@pytest.mark.slow
 def test_tensorflows_profiler_counts_the_same_in_an_encoders_graph(tiny_config):
     # Two blocks are counted as four blocks less two, so that what embeddings and pooler do is in neither side.
     four = encoder_functions(dataclasses.replace(tiny_config, num_hidden_layers=4))
