@@ -1,6 +1,6 @@
 """Files, tensorflow-datasets and arrays -> tf.data."""
 
-from keras_bert.data.batching import batch_by_length, batch_by_tokens, count_batches, with_lengths
+from keras_bert.data.batching import batch_by_length, batch_by_tokens, count_batches, cut_by_tokens, with_lengths
 from keras_bert.data.classification import read_classification, read_labels
 from keras_bert.data.stream import endless_batches, known_count
 
@@ -8,6 +8,7 @@ __all__ = [
     "batch_by_length",
     "batch_by_tokens",
     "count_batches",
+    "cut_by_tokens",
     "endless_batches",
     "known_count",
     "read_classification",

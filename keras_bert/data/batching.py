@@ -138,9 +138,13 @@ def batch_starts(lengths, max_tokens):
 
 def count_batches(lengths, max_tokens):
     """The batches that batch_by_tokens makes of one window. Args: lengths: int [examples]. max_tokens: as there. Returns: int."""
-    lengths = np.sort(lengths)[::-1]
-    start = batches = 0
+    return len(cut_by_tokens(np.sort(lengths)[::-1], max_tokens))
+
+
+def cut_by_tokens(lengths, max_tokens):
+    """batch_starts, of an array in memory. Args: as there. Returns: list of int."""
+    starts, start = [], 0
     while start < len(lengths):
+        starts.append(start)
         start += max_tokens // max(int(lengths[start]), 1)
-        batches += 1
-    return batches
+    return starts

@@ -75,8 +75,9 @@ class MultiHeadSelfAttention(keras.layers.Layer):
         hidden_size: features of a token, in and out.
         dropout: rate on the probabilities.
         initializer_range: standard deviation of new weights.
-    Call: x: [batch, length, hidden_size]; mask: additive float32, broadcastable to [batch, heads, query, key].
-    Returns: [batch, length, hidden_size]; with return_attention_scores=True also the probabilities before dropout,
+    Call: x: [batch, length, hidden_size]; mask: additive float32, broadcastable to [batch, heads, query, key]; defer_bias: leave
+        the output projection's bias to the caller, see FlatDense.product; queries: let only the first so many tokens ask; None: all.
+    Returns: [batch, query, hidden_size]; with return_attention_scores=True also the probabilities before dropout,
         [batch, heads, query, key].
     Source: Vaswani et al. 2017; google-research/bert modeling.py attention_layer.
     """
@@ -102,25 +103,62 @@ class MultiHeadSelfAttention(keras.layers.Layer):
         self.qkv.build(x_shape)
         self.output_dense.build((*x_shape[:-1], self.hidden_size))
 
-    def call(self, x, mask, training=None, return_attention_scores=False):
-        length, head_size = ops.shape(x)[1], self.hidden_size // self.num_heads
-        qkv = ops.reshape(self.qkv(x), (-1, length, 3, self.num_heads, head_size))  # (B, T, 3, N, D)
-        query, key, value = ops.unstack(ops.transpose(qkv, (2, 0, 3, 1, 4)), 3, axis=0)  # (B, N, T, D) each
-        scores, scale = ops.matmul(query, ops.transpose(key, (0, 1, 3, 2))), head_size**-0.5  # (B, N, T, T)
+    def call(self, x, mask, training=None, return_attention_scores=False, defer_bias=False, queries=None):
+        head_size = self.hidden_size // self.num_heads
+        if queries is None:
+            query, key, value = self._heads(self._projected(x, training), 3)
+        else:
+            query, key, value = self._heads_of_first(x, queries)
+            mask = mask if mask.shape[2] == 1 else mask[:, :, :queries]
+        scores, scale = ops.matmul(query, ops.transpose(key, (0, 1, 3, 2))), head_size**-0.5  # (B, N, Q, T)
         seed = self.probabilities_dropout.next_seed(training)
         weights = kernels.attention_weights(
             scores, mask, features=self.hidden_size, scale=scale, rate=self.dropout, seed=seed, training=training
         )
-        context = ops.transpose(ops.matmul(weights, value), (0, 2, 1, 3))  # (B, T, N, D)
-        output = self.output_dense(ops.reshape(context, (-1, length, self.hidden_size)))
+        context = ops.transpose(ops.matmul(weights, value), (0, 2, 1, 3))  # (B, Q, N, D)
+        length = ops.shape(context)[1]
+        if defer_bias:
+            output = self.output_dense.product(ops.reshape(context, (-1, self.hidden_size)))
+            output = ops.reshape(output, (-1, length, self.hidden_size))
+        else:
+            output = self.output_dense(ops.reshape(context, (-1, length, self.hidden_size)))
         return (output, kernels.probabilities(scores, mask, scale)) if return_attention_scores else output
 
-    def compute_output_spec(self, x, mask, training=None, return_attention_scores=False):
-        output = keras.KerasTensor(x.shape, dtype=self.compute_dtype)
+    def _projected(self, x, training):
+        """Query, key and value: [batch, length, 3 * hidden_size]."""
+        bias = self.qkv.deferred_bias if training else None
+        if bias is None:
+            return self.qkv(x)
+        product = self.qkv.product(ops.reshape(x, (-1, self.hidden_size)))
+        # After the reshape, so that TensorFlow does not fuse it: see FlatDense.product.
+        return ops.add(ops.reshape(product, (-1, ops.shape(x)[1], 3 * self.hidden_size)), bias)
+
+    def _heads(self, projected, parts):
+        """[batch, length, parts * hidden_size] -> list of `parts` of [batch, heads, length, head_size]."""
+        shape = (-1, ops.shape(projected)[1], parts, self.num_heads, self.hidden_size // self.num_heads)
+        return ops.unstack(ops.transpose(ops.reshape(projected, shape), (2, 0, 3, 1, 4)), parts, axis=0)
+
+    def _heads_of_first(self, x, queries):
+        """Query of the first tokens; key and value of all."""
+        first = x[:, :queries]
+        if self.qkv.deferred_bias is None:  # quantized, say: no part of the product can be had alone
+            query, key, value = self._heads(self.qkv(x), 3)
+            return query[:, :, :queries], key, value
+        kernel, bias, size = ops.cast(self.qkv.kernel, self.compute_dtype), self.qkv.deferred_bias, self.hidden_size
+
+        def projected(x, kernel, bias):
+            product = ops.matmul(ops.reshape(x, (-1, size)), kernel)
+            return ops.add(ops.reshape(product, (-1, ops.shape(x)[1], kernel.shape[1])), bias)
+
+        return self._heads(projected(first, kernel[:, :size], bias[:size]), 1) + self._heads(projected(x, kernel[:, size:], bias[size:]), 2)
+
+    def compute_output_spec(self, x, mask, training=None, return_attention_scores=False, defer_bias=False, queries=None):
+        batch, length = x.shape[:2]
+        queries = length if queries is None else queries
+        output = keras.KerasTensor((batch, queries, x.shape[2]), dtype=self.compute_dtype)
         if not return_attention_scores:
             return output
-        batch, length = x.shape[:2]
-        return output, keras.KerasTensor((batch, self.num_heads, length, length), dtype="float32")
+        return output, keras.KerasTensor((batch, self.num_heads, queries, length), dtype="float32")
 
     def get_config(self):
         return super().get_config() | {

@@ -13,14 +13,21 @@ from keras_bert.layers.initializers import bert_initializer
 
 
 def activation(name):
-    """The function that a BertConfig.hidden_act names. Returns: callable (x, training). Raises: ValueError on another name."""
+    """The function that a BertConfig.hidden_act names, of x + bias.
+
+    Returns: callable (x, bias=None, training=False). Raises: ValueError on another name.
+    """
+
+    def plain(function):
+        return lambda x, bias=None, training=False: function(x if bias is None else x + bias)
+
     functions = {
         "gelu": functools.partial(kernels.gelu, approximate=False),
         "gelu_tanh": functools.partial(kernels.gelu, approximate=True),
-        "relu": lambda x, training=False: ops.relu(x),
-        "tanh": lambda x, training=False: ops.tanh(x),
-        "silu": lambda x, training=False: ops.silu(x),
-        "linear": lambda x, training=False: x,
+        "relu": plain(ops.relu),
+        "tanh": plain(ops.tanh),
+        "silu": plain(ops.silu),
+        "linear": plain(lambda x: x),
     }
     if name not in functions:
         raise ValueError(f"hidden_act={name!r} is not one of {', '.join(functions)}")
@@ -40,7 +47,8 @@ class PostNormBlock(keras.layers.Layer):
         initializer_range: standard deviation of new weights.
         rematerialize: keep only the block's input in training, and compute the rest again for the gradient: a third more work
             for a fraction of the memory (Chen et al. 2016).
-    Call: x: [batch, length, hidden_size]; mask: additive float32, see MultiHeadSelfAttention.
+    Call: x: [batch, length, hidden_size]; mask: additive float32, see MultiHeadSelfAttention; queries: give only the first so many
+        tokens' vectors, where no more are wanted; None gives all.
     Returns: [batch, length, hidden_size]; with return_attention_scores=True also the probabilities.
     Source: Devlin et al. 2018; google-research/bert modeling.py transformer_model.
     """
@@ -95,45 +103,51 @@ class PostNormBlock(keras.layers.Layer):
         self.output_dense.build((*x_shape[:-1], self.intermediate_size))
         self.output_norm.build(x_shape)
 
-    def call(self, x, mask, training=None, return_attention_scores=False):
+    def call(self, x, mask, training=None, return_attention_scores=False, queries=None):
         if not (training and self.rematerialize):
-            return self._forward(x, mask, training, return_attention_scores)
+            return self._forward(x, mask, training, return_attention_scores, queries)
 
         def forward(x, mask):
-            return self._forward(x, mask, training, return_attention_scores)
+            return self._forward(x, mask, training, return_attention_scores, queries)
 
         first = self.output_dropout_layer if self.dropout else self.attention.probabilities_dropout
         return keras.remat(repeatable(forward, first))(x, mask)
 
-    def _forward(self, x, mask, training, return_attention_scores):
-        attended = self.attention(x, mask, training=training, return_attention_scores=return_attention_scores)
+    def _forward(self, x, mask, training, return_attention_scores, queries):
+        attended = self.attention(
+            x, mask, training=training, return_attention_scores=return_attention_scores, defer_bias=training, queries=queries
+        )
+        x = x if queries is None else x[:, :queries]
         attended, *probabilities = attended if return_attention_scores else (attended,)
         # One row a token: TensorFlow fuses bias and activation with a product that no reshape parts from them.
         shape, flat = ops.shape(x), (-1, self.hidden_size)
         x, attended = ops.reshape(x, flat), ops.reshape(attended, flat)  # (B*T, H)
-        x = self._add_and_norm(attended, x, self.attention_dropout_layer, self.attention_norm, training)
-        transformed = self.intermediate(x)
+        x = self._add_and_norm(attended, self.attention.output_dense, x, self.attention_dropout_layer, self.attention_norm, training)
+        transformed = self.intermediate.product(x) if training else self.intermediate(x)
         # TensorFlow fuses the tanh formula of GELU with the product before it only where its ops' names sort after the product's.
         with keras.name_scope("intermediate_activation"):
-            transformed = self.activation(transformed, training=training)
-        transformed = self.output_dense(transformed)
-        x = ops.reshape(self._add_and_norm(transformed, x, self.output_dropout_layer, self.output_norm, training), shape)
+            transformed = self.activation(transformed, self.intermediate.deferred_bias if training else None, training=training)
+        transformed = self.output_dense.product(transformed) if training else self.output_dense(transformed)
+        x = self._add_and_norm(transformed, self.output_dense, x, self.output_dropout_layer, self.output_norm, training)
+        x = ops.reshape(x, shape)
         return (x, *probabilities) if return_attention_scores else x
 
-    def _add_and_norm(self, x, residual, dropout, norm, training):
+    def _add_and_norm(self, x, dense, residual, dropout, norm, training):
+        """x: of `dense`; in training without its bias."""
         return kernels.layer_norm(
             x,
             norm.gamma,
             norm.beta,
             epsilon=norm.epsilon,
+            bias=dense.deferred_bias if training else None,
             residual=residual,
             rate=dropout.rate,
             seed=dropout.next_seed(training),
             training=training,
         )
 
-    def compute_output_spec(self, x, mask, training=None, return_attention_scores=False):
-        return self.attention.compute_output_spec(x, mask, return_attention_scores=return_attention_scores)
+    def compute_output_spec(self, x, mask, training=None, return_attention_scores=False, queries=None):
+        return self.attention.compute_output_spec(x, mask, return_attention_scores=return_attention_scores, queries=queries)
 
     def get_config(self):
         return super().get_config() | {

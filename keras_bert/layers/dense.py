@@ -20,3 +20,21 @@ class FlatDense(keras.layers.Dense):
         shape = ops.shape(inputs)  # (..., F)
         folded = super().call(ops.reshape(inputs, (-1, shape[-1])), training=training)  # (B*T, units)
         return ops.reshape(folded, (*shape[:-1], self.units))
+
+    def product(self, inputs):
+        """The product, to which the caller adds deferred_bias: in training, as a part of the pass over memory that follows.
+
+        TensorFlow would fuse the bias with it, and for bfloat16 takes another kernel of oneDNN then, at 0.65 of the rate.
+
+        Args: inputs: [rows, features]. Returns: [rows, units].
+        """
+        if self.deferred_bias is None:
+            return self(inputs)
+        return ops.matmul(inputs, ops.cast(self.kernel, self.compute_dtype))  # Keras casts within a layer's call only
+
+    @property
+    def deferred_bias(self):
+        """[units], or None where product leaves nothing to add."""
+        if not self.use_bias or self.activation is not keras.activations.linear or self.quantization_mode:
+            return None
+        return ops.cast(self.bias, self.compute_dtype)

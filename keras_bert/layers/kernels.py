@@ -21,21 +21,22 @@ if keras.backend.backend() == "tensorflow":  # the layers serve the other backen
     import tensorflow as tf
 
 
-def gelu(x, *, approximate, training=False):
-    """x times the share of the standard normal distribution below x; approximate=True takes the tanh formula for that share.
+def gelu(x, bias=None, *, approximate, training=False):
+    """x + bias times the share of the standard normal distribution below it; approximate=True takes the tanh formula for that share.
 
-    Args: x: floats of any shape. Returns: as x. Source: Hendrycks & Gimpel 2016.
+    Args: x: floats [..., features]. bias: [features], or None. Returns: as x. Source: Hendrycks & Gimpel 2016.
     """
-    if not (tf and training):
-        return ops.gelu(x, approximate=approximate)
-    return _gelu(approximate, _pays(x.shape[-1]))(x)
+    if tf and training:
+        return _gelu(approximate, bias is not None, _pays(x.shape[-1]))(x, *_tensors(bias))
+    return ops.gelu(x if bias is None else x + bias, approximate=approximate)
 
 
-def layer_norm(x, gamma, beta, *, epsilon, residual=None, rate=0.0, seed=None, training=False):
-    """LayerNorm of residual + dropout(x), over the last axis.
+def layer_norm(x, gamma, beta, *, epsilon, bias=None, residual=None, rate=0.0, seed=None, training=False):
+    """LayerNorm of residual + dropout(x + bias), over the last axis.
 
     Args:
         x, residual: floats [..., features] of one dtype; residual may be None.
+        bias: [features], or None.
         gamma, beta: [features], of the model's variables: float32 stays float32 where x is bfloat16.
         rate, seed: see dropout.
     Returns: as x.
@@ -44,10 +45,9 @@ def layer_norm(x, gamma, beta, *, epsilon, residual=None, rate=0.0, seed=None, t
     if not training:
         rate = 0.0
     if tf and training:
-        function = _layer_norm(epsilon, rate, residual is not None, _pays(x.shape[-1]))
-        gamma, beta = tf.convert_to_tensor(gamma), tf.convert_to_tensor(beta)
-        return function(x, gamma, beta, *([] if residual is None else [residual]), *([_seed(seed)] if rate else []))
-    x = dropout(x, rate, seed, training=training)
+        function = _layer_norm(epsilon, rate, bias is not None, residual is not None, _pays(x.shape[-1]))
+        return function(x, *_tensors(gamma, beta, bias, residual), *([_seed(seed)] if rate else []))
+    x = dropout(x if bias is None else x + bias, rate, seed, training=training)
     x = x if residual is None else residual + x
     if _by_onednn(x):
         return _onednn_layer_norm(x, gamma, beta, epsilon)
@@ -107,6 +107,11 @@ def folded_seed(seed, number):
     return tf.bitcast(tf.stack([_mixed(first ^ number, second), _mixed(second + number, first)]), tf.int32)
 
 
+def _tensors(*values):
+    """Those that are there, and no Keras variables, which tf.custom_gradient does not know outside a graph."""
+    return [tf.convert_to_tensor(value) for value in values if value is not None]
+
+
 def _seed(seed):
     return tf.cast(seed.next() if isinstance(seed, keras.random.SeedGenerator) else seed, tf.int32)
 
@@ -156,23 +161,36 @@ def _island(function, compiled):
 
 
 @functools.cache
-def _gelu(approximate, compiled):
-    def forward(x):
-        wide = _widen(x)
+def _gelu(approximate, has_bias, compiled):  # has_bias: a tf.function takes one number of arguments
+    def forward(x, *bias):
+        wide = _added(x, *bias)
         return _narrow(wide * _normal_share(wide, approximate)[0], x.dtype)
 
-    def backward(x, slope):
-        wide = _widen(x)
+    def backward(slope, x, *bias):
+        wide = _added(x, *bias)
         share, density = _normal_share(wide, approximate)
         return _narrow(_widen(slope) * (share + wide * density), x.dtype)
 
     forward, backward = _island(forward, compiled), _island(backward, compiled)
 
     @tf.custom_gradient
-    def function(x):
-        return forward(x), lambda slope: backward(x, slope)
+    def function(x, *bias):
+        def gradient(slope):
+            slope = backward(slope, x, *bias)
+            return slope, *_bias_slopes(slope, bias)
+
+        return forward(x, *bias), gradient
 
     return function
+
+
+def _added(x, *bias):
+    return functools.reduce(lambda x, bias: x + _widen(bias), bias, _widen(x))
+
+
+def _bias_slopes(slope, bias):
+    """The gradient of each bias that is there, by TensorFlow's op: as a part of an island it is no faster."""
+    return [tf.cast(tf.raw_ops.BiasAddGrad(out_backprop=slope), each.dtype) for each in bias]
 
 
 def _normal_share(x, approximate):
@@ -185,13 +203,20 @@ def _normal_share(x, approximate):
 
 
 @functools.cache
-def _layer_norm(epsilon, rate, has_residual, compiled):
+def _layer_norm(epsilon, rate, has_bias, has_residual, compiled):
+    def parts(rest):
+        """What stands after gamma and beta. Returns: bias, residual, seed: lists of one or none."""
+        rest = list(rest)
+        bias, rest = (rest[:1], rest[1:]) if has_bias else ([], rest)
+        return bias, *((rest[:1], rest[1:]) if has_residual else ([], rest))
+
     def forward(x, gamma, beta, *rest):
-        wide = _widen(x)
+        bias, residual, seed = parts(rest)
+        wide = _added(x, *bias)
         if rate:
-            wide = _masked(wide, rate, rest[-1])
-        if has_residual:
-            wide = wide + _widen(rest[0])
+            wide = _masked(wide, rate, *seed)
+        if residual:
+            wide = wide + _widen(*residual)
         centred = wide - tf.reduce_mean(wide, axis=-1, keepdims=True)
         scale = tf.math.rsqrt(tf.reduce_mean(centred * centred, axis=-1, keepdims=True) + epsilon)
         normal = centred * scale
@@ -213,10 +238,11 @@ def _layer_norm(epsilon, rate, has_residual, compiled):
     @tf.custom_gradient
     def function(x, gamma, beta, *rest):
         y, normal, scale = forward(x, gamma, beta, *rest)
-        seed = rest[-1:] if rate else ()
+        bias, _, seed = parts(rest)
 
         def gradient(slope):
-            return *backward(normal, scale, gamma, beta, slope, *seed), *[None for _ in seed]
+            of_x, gamma_slope, beta_slope, *of_residual = backward(normal, scale, gamma, beta, slope, *seed)
+            return of_x, gamma_slope, beta_slope, *_bias_slopes(of_x, bias), *of_residual, *[None for _ in seed]
 
         return y, gradient
 

@@ -32,7 +32,7 @@ class SequenceClassifier(EncoderWithHead):
         num_labels = check_num_labels(num_labels)
         dropout = encoder.config.hidden_dropout_prob if dropout is None else dropout
         policy = encoder.dtype_policy_name
-        outputs = encoder(encoder.input)
+        outputs = encoder(encoder.input, first_token_only=pooling == "pooler")
         if pooling == "pooler":
             pooled = outputs["pooled_output"]
         else:

@@ -28,7 +28,7 @@ class TextEmbedder(EncoderWithHead):
         if pooling == "pooler" and not encoder.pooler:
             raise ValueError("pooling='pooler' needs an encoder with a pooler; this one has pooler=False")
         policy = encoder.dtype_policy_name
-        outputs = encoder(encoder.input)
+        outputs = encoder(encoder.input, first_token_only=pooling in ("cls", "pooler"))
         tokens, mask = outputs["sequence_output"], encoder.input[features.ATTENTION_MASK]
         if pooling == "mean":
             pooled = MeanPooling(dtype=policy, name="mean_pooling")(tokens, mask)

@@ -11,6 +11,8 @@ Raw text comes as
 import numpy as np
 import tensorflow as tf
 
+from keras_bert import features
+
 TEXT, TEXT_PAIR = "text", "text_pair"
 
 
@@ -124,6 +126,30 @@ def pack_dataset(dataset, pack, encode_labels):
     if not isinstance(dataset.element_spec, tuple):
         dataset = dataset.map(lambda x: (x,))
     return dataset.map(convert, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+
+
+def packed_texts(columns, starts, pack, *, length=None):
+    """Texts in memory -> batches of the contract, without labels.
+
+    In a graph of tf.data, the tokenizer would be optimized anew for every iterator, which takes longer than to run it on
+    thousands of texts.
+
+    Args:
+        columns: [texts] or [texts, text_pairs], lists.
+        starts: int array, where each batch begins.
+        pack: (texts[, text_pairs]) -> contract, of one batch, eagerly.
+        length: of all rows, or None.
+    Returns: tf.data.Dataset of known cardinality.
+    """
+    ends = [*starts[1:], len(columns[0])]
+
+    def batches():
+        for start, end in zip(starts, ends, strict=True):
+            yield pack(*(column[start:end] for column in columns))
+
+    specs = {name: tf.TensorSpec([None, length], tf.int32) for name in features.UNPACKED}
+    dataset = tf.data.Dataset.from_generator(batches, output_signature=specs)
+    return dataset.apply(tf.data.experimental.assert_cardinality(len(starts))).prefetch(2)
 
 
 def _texts(column):

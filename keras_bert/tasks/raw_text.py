@@ -5,10 +5,11 @@ import tensorflow as tf
 from keras import tree
 
 from keras_bert import features
-from keras_bert.data import batch_by_length, batch_by_tokens, count_batches, endless_batches, known_count, with_lengths
+from keras_bert.data import batch_by_length, batch_by_tokens, count_batches, cut_by_tokens, endless_batches, known_count, with_lengths
 from keras_bert.tasks import inputs
 from keras_bert.text import BertPacker
 from keras_bert.training import TrainingModel
+from keras_bert.training.distribution import is_tpu
 
 BATCH_SIZE = 32  # google-research's run_classifier.py, and Keras's default
 # Where batches have a budget of tokens, lengths are rounded up to this at least: a batch's rows follow from its length, so that
@@ -142,29 +143,36 @@ class RawTextModel(TrainingModel):
                 raise ValueError(f"steps={steps} was given beside max_tokens_per_batch, whose batches are in no order; leave one out")
             x = self._texts_of(x) if isinstance(x, tf.data.Dataset) else x
         is_in_memory = not features.is_contract(x) and not isinstance(x, tf.data.Dataset) and inputs.is_raw_texts(x)
-        if is_in_memory and steps is None and self.pad_to_multiple_of is not None:
-            x, places = self._longest_first(x, 1 if max_tokens_per_batch is not None else batch_size or BATCH_SIZE)
-        x, _, _, batch_size = self._ready(x, None, None, batch_size, shuffle=False, labelled=False, budget=max_tokens_per_batch)
+        if is_in_memory and steps is None and not is_tpu(self.distribute_strategy):  # whose workers run no Python
+            x, places = self._batches_in_memory(x, batch_size or BATCH_SIZE, max_tokens_per_batch)
+            batch_size = None
+        else:
+            x, _, _, batch_size = self._ready(x, None, None, batch_size, shuffle=False, labelled=False, budget=max_tokens_per_batch)
         outputs = super().predict(x, batch_size=batch_size, verbose=verbose, steps=steps, callbacks=callbacks)
         return outputs if places is None else tree.map_structure(lambda rows: rows[places], outputs)
 
-    def _longest_first(self, x, batch_size):
-        """Texts in memory, sorted, where they make more than one batch. Returns: x; where each text went: int array [texts], or None."""
+    def _batches_in_memory(self, x, batch_size, budget):
+        """Texts in memory -> dataset of the contract, longest first; where each text went: int array [texts], or None: none moved."""
         texts, text_pairs = inputs.split_texts(x)
-        if len(texts) <= batch_size:
-            return x, None
+        if not texts:
+            raise ValueError("the list of texts is empty")
         self._note_pairs(text_pairs is not None)
-        columns = (texts,) if text_pairs is None else (texts, text_pairs)
-        # Without a dataset: to trace the tokenizer for one takes longer than to run it on a thousand texts.
-        lengths = [
-            self.packer.padded_lengths(*(column[start : start + EXAMPLES_AT_ONCE] for column in columns)).numpy()
-            for start in range(0, len(texts), EXAMPLES_AT_ONCE)
-        ]
-        order = np.argsort(-np.concatenate(lengths), kind="stable")
-        places = np.empty_like(order)
-        places[order] = np.arange(len(order))
-        names = (inputs.TEXT, inputs.TEXT_PAIR)
-        return {name: [column[index] for index in order] for name, column in zip(names, columns, strict=False)}, places
+        columns = [texts] if text_pairs is None else [texts, text_pairs]
+        packer = self.packer if budget is None else self._budget_packer()
+        places = None
+        if self.pad_to_multiple_of is not None and (budget is not None or len(texts) > batch_size):
+            lengths = [
+                packer.padded_lengths(*(column[start : start + EXAMPLES_AT_ONCE] for column in columns)).numpy()
+                for start in range(0, len(texts), EXAMPLES_AT_ONCE)
+            ]
+            lengths = np.concatenate(lengths)
+            order = np.argsort(-lengths, kind="stable")
+            places = np.empty_like(order)
+            places[order] = np.arange(len(order))
+            columns = [[column[index] for index in order] for column in columns]
+        starts = list(range(0, len(texts), batch_size)) if budget is None else cut_by_tokens(lengths[order], budget)
+        length = self.max_length if self.pad_to_multiple_of is None else None
+        return inputs.packed_texts(columns, starts, packer.pack_batch, length=length), places
 
     def _texts_of(self, dataset):
         """An unbatched dataset of raw text -> texts in memory."""

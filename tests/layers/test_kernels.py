@@ -11,7 +11,12 @@ SEED = [7, -3]
 
 
 def gelu(approximate):
-    return lambda x: kernels.gelu(x, approximate=approximate, training=True)
+    return lambda x, bias=None: kernels.gelu(x, bias, approximate=approximate, training=True)
+
+
+def biased_layer_norm(x, gamma, beta, bias, residual):
+    options = {"bias": bias, "residual": residual, "rate": 0.3, "seed": tf.constant(SEED), "training": True}
+    return kernels.layer_norm(x, gamma, beta, epsilon=1e-12, **options)
 
 
 def layer_norm(rate, has_residual=True):
@@ -37,6 +42,8 @@ ROWS, ROW, SCORES = (2, 3, 5), (5,), (1, 2, 3, 4)
 CASES = {
     "gelu": (gelu(False), [ROWS]),
     "gelu_tanh": (gelu(True), [ROWS]),
+    "gelu_of_biased": (gelu(False), [ROWS, ROW]),
+    "layer_norm_of_biased": (biased_layer_norm, [ROWS, ROW, ROW, ROW, ROWS]),
     "layer_norm": (layer_norm(0.0), [ROWS, ROW, ROW, ROWS]),
     "layer_norm_and_dropout": (layer_norm(0.3), [ROWS, ROW, ROW, ROWS]),
     "layer_norm_alone": (layer_norm(0.0, has_residual=False), [ROWS, ROW, ROW]),
@@ -77,7 +84,7 @@ def test_gradients_are_those_of_finite_differences(compiled, name):
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 2e-6), ("bfloat16", 2e-2), ("float16", 2e-3)])
-@pytest.mark.parametrize("name", ["gelu", "gelu_tanh", "layer_norm", "layer_norm_alone", "attention_weights"])
+@pytest.mark.parametrize("name", ["gelu", "gelu_tanh", "gelu_of_biased", "layer_norm", "layer_norm_alone", "attention_weights"])
 def test_values_and_gradients_are_those_of_keras_ops(compiled, name, dtype, tolerance, monkeypatch):
     function, shapes = CASES[name]
     values = drawn(shapes, dtype)

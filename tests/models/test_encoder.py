@@ -1,13 +1,16 @@
 import dataclasses
+import functools
 import subprocess
 import sys
 
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import keras_bert
 from keras_bert import BertConfig, BertEncoder
+from keras_bert.layers import Dropout, PostNormBlock, kernels
 from keras_bert.models import SequenceClassifier
 
 CHECKPOINTS = (
@@ -235,3 +238,65 @@ def test_rematerialized_masks_of_a_running_generator_are_drawn_once(tiny_config)
         losses.append(again()[0])
     # The loss changes by the gradient's own length a unit: so forward and backward had the same masks.
     assert float(losses[0] - losses[1]) / 2e-3 == pytest.approx(1e-3 / length, rel=0.02)
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_the_first_token_alone_is_the_same_with_less_work(reference, training, monkeypatch):
+    name = reference / "hugging_face" / "sequence_classification"
+    expected = np.load(name / "expected.npz")
+    encoder = keras_bert.from_pretrained(name, cls=BertEncoder)
+    for layer in encoder._flatten_layers():
+        if isinstance(layer, Dropout):
+            layer.rate = 0.0
+    rows = []
+    gelu = kernels.gelu
+
+    def noted(x, *arguments, **options):
+        rows.append(int(np.prod(x.shape[:-1])))
+        return gelu(x, *arguments, **options)
+
+    for block in encoder._blocks():
+        block.attention.dropout = 0.0
+        block.activation = functools.partial(noted, approximate=False)
+    outputs = encoder(contract(expected), training=training, first_token_only=True)
+    assert outputs["sequence_output"].shape[1] == 1
+    np.testing.assert_allclose(outputs["sequence_output"][:, 0], expected["last_hidden_state"][:, 0], atol=1e-5)
+    batch, length = expected["input_ids"].shape
+    assert rows == [batch * length] * (len(encoder._blocks()) - 1) + [batch]
+
+
+def test_the_first_token_s_gradients_are_those_of_all(encoder):
+    x = batch([2, 5, 3, 0, 0], [2, 7, 8, 9, 3], [2, 3, 0, 0, 0])
+    weights = [variable.value for variable in encoder.trainable_variables]
+
+    def gradients(**options):
+        with tf.GradientTape() as tape:
+            pooled = encoder(x, training=False, **options)["pooled_output"]
+            loss = tf.reduce_sum(pooled * tf.range(pooled.shape[1], dtype=pooled.dtype))
+        return [tf.convert_to_tensor(gradient) for gradient in tape.gradient(loss, weights)]
+
+    for variable, got, expected in zip(encoder.trainable_variables, gradients(first_token_only=True), gradients(), strict=True):
+        np.testing.assert_allclose(got, expected, atol=1e-4, rtol=1e-4, err_msg=variable.path)
+
+
+def test_packed_rows_have_no_first_token(tiny_config):
+    encoder = BertEncoder(tiny_config, packed=True)
+    with pytest.raises(ValueError, match="no one \\[CLS\\] vector"):
+        encoder(encoder.input, first_token_only=True)
+
+
+@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16", "mixed_float16"])
+def test_a_training_block_computes_in_its_dtype(policy):
+    """Products and biases are added apart in training: see FlatDense.product."""
+    block = PostNormBlock(2, 16, 32, dropout=0.0, attention_dropout=0.0, dtype=policy)
+    x, mask = tf.cast(np.random.default_rng(0).normal(size=(3, 5, 16)), block.compute_dtype), tf.zeros([3, 1, 1, 5])
+    block.build(x.shape)
+    for number, variable in enumerate(block.trainable_variables):
+        variable.assign(variable + 0.1 * np.random.default_rng(number).normal(size=variable.shape))
+    with tf.GradientTape() as tape:
+        y = block(x, mask, training=True)
+    assert y.dtype == block.compute_dtype
+    tolerance = 1e-5 if policy == "float32" else 0.05
+    np.testing.assert_allclose(tf.cast(y, tf.float32), tf.cast(block(x, mask, training=False), tf.float32), atol=tolerance)
+    gradients = tape.gradient(y, [variable.value for variable in block.trainable_variables])
+    assert all(gradient is not None and gradient.dtype == tf.float32 for gradient in gradients)
