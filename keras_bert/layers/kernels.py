@@ -57,7 +57,7 @@ def layer_norm(x, gamma, beta, *, epsilon, bias=None, residual=None, rate=0.0, s
 def attention_weights(scores, mask, *, features, scale=1.0, rate=0.0, seed=None, training=False):
     """dropout(softmax(scale * scores + mask)), over the last axis; float32 or wider within.
 
-    bfloat16 has 8 bits, too few for a sum of hundreds of probabilities. (oneDNN sums in float32 whatever it is given.)
+    bfloat16 has 8 bits, too few for a sum of hundreds of probabilities.
 
     Args:
         scores: floats [batch, heads, query, key].
@@ -71,8 +71,8 @@ def attention_weights(scores, mask, *, features, scale=1.0, rate=0.0, seed=None,
         rate = 0.0
     if tf and training:
         return _attention_weights(scale, rate, _pays(features))(scores, mask, *([_seed(seed)] if rate else []))
-    if _by_onednn(scores):  # fused into the product that the scores come of
-        return ops.softmax(scores * scale + ops.cast(mask, scores.dtype), axis=-1)
+    if _by_onednn(scores):
+        return _onednn_softmax(scores, mask, scale)
     return dropout(ops.cast(probabilities(scores, mask, scale), scores.dtype), rate, seed, training=training)
 
 
@@ -124,6 +124,10 @@ def _by_onednn(x):
         return False
     if platform.machine() not in ("x86_64", "AMD64") or platform.system() == "Darwin" or os.environ.get("TF_ENABLE_ONEDNN_OPTS") == "0":
         return False
+    return _on_cpu()
+
+
+def _on_cpu():
     return not (tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("TPU"))
 
 
@@ -146,6 +150,11 @@ def _onednn_layer_norm(x, gamma, beta, epsilon):
     ).y
     y = tf.reshape(normal, shape) * tf.cast(gamma, x.dtype) + tf.cast(beta, x.dtype)
     return tf.ensure_shape(y, x.shape)
+
+
+def _onednn_softmax(scores, mask, scale):
+    """TensorFlow fuses scale and mask with the product that the scores come of. oneDNN sums in float32 whatever it is given."""
+    return ops.softmax(scores * scale + ops.cast(mask, scores.dtype), axis=-1)
 
 
 # The islands. A function of Python numbers gives each: one function for all layers, compiled once for each shape.
@@ -217,8 +226,8 @@ def _layer_norm(epsilon, rate, has_bias, has_residual, compiled):
             wide = _masked(wide, rate, *seed)
         if residual:
             wide = wide + _widen(*residual)
-        centred = wide - tf.reduce_mean(wide, axis=-1, keepdims=True)
-        scale = tf.math.rsqrt(tf.reduce_mean(centred * centred, axis=-1, keepdims=True) + epsilon)
+        centred = wide - _row_means(wide)
+        scale = tf.math.rsqrt(_row_means(centred * centred) + epsilon)
         normal = centred * scale
         return _narrow(normal * _widen(gamma) + _widen(beta), x.dtype), _narrow(normal, x.dtype), scale
 
@@ -227,8 +236,7 @@ def _layer_norm(epsilon, rate, has_bias, has_residual, compiled):
         rows = tf.range(tf.rank(slope) - 1)
         gamma_slope, beta_slope = tf.reduce_sum(slope * normal, axis=rows), tf.reduce_sum(slope, axis=rows)
         slope = slope * _widen(gamma)
-        mean, along = tf.reduce_mean(slope, axis=-1, keepdims=True), tf.reduce_mean(slope * normal, axis=-1, keepdims=True)
-        slope = (slope - mean - normal * along) * scale
+        slope = (slope - _row_means(slope) - normal * _row_means(slope * normal)) * scale
         of_x = _narrow(_masked(slope, rate, *seed) if rate else slope, dtype)
         slopes = of_x, tf.cast(gamma_slope, gamma.dtype), tf.cast(beta_slope, beta.dtype)
         return (*slopes, _narrow(slope, dtype)) if has_residual else slopes
@@ -261,13 +269,17 @@ def _attention_weights(scale, rate, compiled):
         dtype, likely, slope = likely.dtype, _widen(likely), _widen(slope)
         if rate:
             slope = _masked(slope, rate, *seed)
-        return _narrow(scale * likely * (slope - tf.reduce_sum(slope * likely, axis=-1, keepdims=True)), dtype)
+        return _narrow(scale * likely * (slope - _row_sums(slope * likely)), dtype)
 
     forward, backward = _island(forward, compiled), _island(backward, compiled)
 
     @tf.custom_gradient
     def function(scores, mask, *seed):
-        weights, likely = forward(scores, mask, *seed)
+        if compiled and _by_onednn(scores):
+            likely = _onednn_softmax(scores, mask, scale)
+            weights = _dropout(rate, compiled)(likely, *seed) if rate else likely
+        else:
+            weights, likely = forward(scores, mask, *seed)
         return weights, lambda slope: (backward(likely, slope, *seed), None, *[None for _ in seed])
 
     return function
@@ -285,6 +297,23 @@ def _dropout(rate, compiled):
 
 
 # Inside an island.
+
+
+def _row_means(x):
+    return _row_sums(x) / tf.cast(tf.shape(x)[-1], x.dtype)
+
+
+def _row_sums(x):
+    """Sums over the last axis, which stays, as 1.
+
+    XLA for CPU adds up a row number by number, each waiting for the last; a product with ones it does in vectors, in two thirds of
+    LayerNorm's time. On a GPU or TPU, a product might round float32 to fewer bits.
+    """
+    if not _on_cpu():
+        return tf.reduce_sum(x, axis=-1, keepdims=True)
+    shape = tf.shape(x)
+    ones = tf.ones(tf.stack([shape[-1], 1]), x.dtype)
+    return tf.reshape(tf.matmul(tf.reshape(x, tf.stack([-1, shape[-1]])), ones), tf.concat([shape[:-1], [1]], axis=0))
 
 
 def _masked(x, rate, seed):
