@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from keras_bert.layers import kernels
+
 
 @keras.saving.register_keras_serializable(package="keras_bert")
 class FlatDense(keras.layers.Dense):
@@ -30,7 +32,7 @@ class FlatDense(keras.layers.Dense):
         """
         if self.deferred_bias is None:
             return self(inputs)
-        return ops.matmul(inputs, ops.cast(self.kernel, self.compute_dtype))  # Keras casts within a layer's call only
+        return kernels.product(inputs, self.kernel)
 
     @property
     def deferred_bias(self):

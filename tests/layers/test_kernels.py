@@ -193,3 +193,25 @@ def test_dropout_takes_its_masks_from_the_scope():
     assert not np.array_equal(first, second) and not np.array_equal(first, masks([1, 3])[0])
     keras.utils.set_random_seed(0)
     assert not np.array_equal(layer(x, training=True), layer(x, training=True))  # its own generator runs on
+
+
+@pytest.mark.parametrize("rows", [2048, 1026, 64])
+def test_a_bfloat16_product_s_gradients_are_rounded_once(rows):
+    """In parts where rows are many and divide, in one else; beside float64's, within bfloat16's own rounding."""
+    generator = np.random.default_rng(0)
+    x, slope = (tf.cast(generator.normal(size=[rows, size]), tf.bfloat16) for size in (256, 32))
+    kernel = tf.constant(generator.normal(size=[256, 32]), tf.float32)
+
+    @tf.function(input_signature=[tf.TensorSpec([None, 256], tf.bfloat16), tf.TensorSpec([None, 32], tf.bfloat16)])
+    def gradients(x, slope):
+        with tf.GradientTape() as tape:
+            tape.watch([x, kernel])
+            y = kernels.product(x, kernel)
+        return y, *tape.gradient(y, [x, kernel], output_gradients=slope)
+
+    y, of_x, of_kernel = gradients(x, slope)
+    assert (y.dtype, of_x.dtype, of_kernel.dtype) == (tf.bfloat16, tf.bfloat16, tf.float32)
+    wide_x, wide_slope = np.asarray(x, "float64"), np.asarray(slope, "float64")
+    narrow = np.asarray(tf.cast(kernel, tf.bfloat16), "float64")
+    for got, expected in ((y, wide_x @ narrow), (of_x, wide_slope @ narrow.T), (of_kernel, wide_x.T @ wide_slope)):
+        np.testing.assert_allclose(np.asarray(got, "float64"), expected, atol=2**-8 * np.abs(expected).max())
