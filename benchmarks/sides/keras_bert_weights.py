@@ -1,11 +1,13 @@
 """Writes the weights that every side of a BERT classifier loads: random, of a fixed seed, in the formats of Transformers and Model Garden.
 
 Their standard deviation is 1.2 / sqrt(hidden_size), about twice that of new BERT weights: attention then looks at some tokens more than at
-others, and outputs differ from text to text, so that comparing them tells something.
+others, and outputs differ from text to text, so that comparing them tells something. Biases and LayerNorm's scales and shifts are no plain
+zeros and ones, as they are in no trained model: a graph's constants of those TensorFlow folds away, and patterns that it fuses with them.
 """
 
 import bert_common  # noqa: F401  # before TensorFlow
 import keras
+import numpy as np
 import side
 
 import keras_bert
@@ -19,6 +21,10 @@ class Weights:
         config = BertConfig(**settings["config"], initializer_range=1.2 / settings["config"]["hidden_size"] ** 0.5)
         keras.utils.set_random_seed(0)
         model = BertClassifier(BertEncoder(config), ["negative", "positive"], BertTokenizer(settings["vocabulary"]))
+        generator = np.random.default_rng(0)
+        for variable in model.weights:
+            if len(variable.shape) == 1:
+                variable.assign(variable.numpy() + 0.05 * generator.normal(size=variable.shape))
         keras_bert.checkpoints.to_hugging_face(model, settings["hugging_face"])
         if settings["model_garden"]:
             keras_bert.checkpoints.to_model_garden(model, settings["model_garden"])
