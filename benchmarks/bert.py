@@ -85,10 +85,11 @@ def settings_of(options):
 class Weights:
     """The weights that all sides load, written once by a side that then ends.
 
-    Args: options: of the command line. directory: to write in. model_garden: whether to write its format too.
+    Args: options: of the command line. directory: to write in. model_garden: whether to write its format too. trained: see
+        sides/keras_bert_weights.py.
     """
 
-    def __init__(self, options, directory, *, model_garden):
+    def __init__(self, options, directory, *, model_garden, trained=False):
         self.directory = directory
         self.model_garden = os.path.join(directory, "model_garden") if model_garden else None
         self.hugging_face = os.path.join(directory, "hugging_face")
@@ -97,6 +98,7 @@ class Weights:
             "vocabulary": str(VOCABULARY),
             "hugging_face": self.hugging_face,
             "model_garden": self.model_garden,
+            "trained": trained,
         }
         with peers.Side("weights", "keras_bert_weights", threads=options.threads, settings=settings):
             pass

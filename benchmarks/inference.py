@@ -75,7 +75,9 @@ def measure(options):
     if not any(compared(form, peer, dtype) for form in options.forms for peer in chosen for dtype in options.dtype):
         raise peers.BenchmarkError("nothing to compare: predict stands beside keras_hub_predict only, and onnxruntime has float32 only")
     with tempfile.TemporaryDirectory() as directory:
-        weights = bert.Weights(options, directory, model_garden=any(peer.script.startswith("model_garden") for peer in chosen))
+        weights = bert.Weights(
+            options, directory, model_garden=any(peer.script.startswith("model_garden") for peer in chosen), trained=True
+        )
         settings["texts"] = os.path.join(directory, "texts.json")
         with open(settings["texts"], "w", encoding="utf-8") as file:
             json.dump(texts(options.batches * options.batch_size, options.length), file)
