@@ -3,7 +3,7 @@
 Their standard deviation is 1.2 / sqrt(hidden_size), about twice that of new BERT weights: attention then looks at some tokens more than at
 others, and outputs differ from text to text, so that comparing them tells something.
 
-Setting `trained`: biases and LayerNorm's scales and shifts are no plain zeros and ones, as they are in no trained model: a graph's constants
+Setting `trained`: biases and LayerNorm's scales and shifts are no plain zeros and ones, as they are in no trained model: constants
 of those TensorFlow folds away, and patterns that it fuses with them. Not for training, whose first steps are then so steep that
 bfloat16's rounding hides what a comparison of losses should show.
 """
