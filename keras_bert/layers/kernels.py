@@ -16,6 +16,8 @@ import platform
 import keras
 from keras import ops
 
+from keras_bert.layers.bits import masked, narrow, widen
+
 tf = None
 if keras.backend.backend() == "tensorflow":  # the layers serve the other backends too
     import tensorflow as tf
@@ -107,16 +109,6 @@ def dropout(x, rate, seed, *, training=False):
     return _dropout(rate, _pays(x.shape[-1]))(x, _seed(seed)) if tf else keras.random.dropout(x, rate, seed=seed)
 
 
-def folded_seed(seed, number):
-    """Another seed for each number, by the hash that the masks are: the same under XLA, which TensorFlow's stateless_fold_in is not.
-
-    Args: seed: int32 [2]. number: integer scalar. Returns: int32 [2].
-    """
-    first, second = tf.unstack(tf.cast(seed, tf.uint32))
-    number = _mixed(tf.cast(number, tf.uint32) * _u32(0x9E3779B1) + _u32(0x7F4A7C15))
-    return tf.bitcast(tf.stack([_mixed(first ^ number, second), _mixed(second + number, first)]), tf.int32)
-
-
 def _tensors(*values):
     """Those that are there, and no Keras variables, which tf.custom_gradient does not know outside a graph."""
     return [tf.convert_to_tensor(value) for value in values if value is not None]
@@ -181,7 +173,7 @@ def _island(function, compiled):
 
 @functools.cache
 def _bfloat16_product():
-    sum_of_parts = _island(lambda parts: tf.add_n([_widen(part) for part in tf.unstack(parts)]), compiled=True)
+    sum_of_parts = _island(lambda parts: tf.add_n([widen(part) for part in tf.unstack(parts)]), compiled=True)
 
     @tf.function(autograph=False)  # traced once for all layers of one shape
     def slope_of_kernel(x, slope):
@@ -211,12 +203,12 @@ _PARTS, _MANY_ROWS = 4, 1024
 def _gelu(approximate, has_bias, compiled):  # has_bias: a tf.function takes one number of arguments
     def forward(x, *bias):
         wide = _added(x, *bias)
-        return _narrow(wide * _normal_share(wide, approximate)[0], x.dtype)
+        return narrow(wide * _normal_share(wide, approximate)[0], x.dtype)
 
     def backward(slope, x, *bias):
         wide = _added(x, *bias)
         share, density = _normal_share(wide, approximate)
-        return _narrow(_widen(slope) * (share + wide * density), x.dtype)
+        return narrow(widen(slope) * (share + wide * density), x.dtype)
 
     forward, backward = _island(forward, compiled), _island(backward, compiled)
 
@@ -232,7 +224,7 @@ def _gelu(approximate, has_bias, compiled):  # has_bias: a tf.function takes one
 
 
 def _added(x, *bias):
-    return functools.reduce(lambda x, bias: x + _widen(bias), bias, _widen(x))
+    return functools.reduce(lambda x, bias: x + widen(bias), bias, widen(x))
 
 
 def _bias_slopes(slope, bias):
@@ -261,23 +253,23 @@ def _layer_norm(epsilon, rate, has_bias, has_residual, compiled):
         bias, residual, seed = parts(rest)
         wide = _added(x, *bias)
         if rate:
-            wide = _masked(wide, rate, *seed)
+            wide = masked(wide, rate, *seed)
         if residual:
-            wide = wide + _widen(*residual)
+            wide = wide + widen(*residual)
         centred = wide - _row_means(wide)
         scale = tf.math.rsqrt(_row_means(centred * centred) + epsilon)
         normal = centred * scale
-        return _narrow(normal * _widen(gamma) + _widen(beta), x.dtype), _narrow(normal, x.dtype), scale
+        return narrow(normal * widen(gamma) + widen(beta), x.dtype), narrow(normal, x.dtype), scale
 
     def backward(normal, scale, gamma, beta, slope, *seed):
-        dtype, normal, slope = normal.dtype, _widen(normal), _widen(slope)
+        dtype, normal, slope = normal.dtype, widen(normal), widen(slope)
         rows = tf.range(tf.rank(slope) - 1)
         gamma_slope, beta_slope = tf.reduce_sum(slope * normal, axis=rows), tf.reduce_sum(slope, axis=rows)
-        slope = slope * _widen(gamma)
+        slope = slope * widen(gamma)
         slope = (slope - _row_means(slope) - normal * _row_means(slope * normal)) * scale
-        of_x = _narrow(_masked(slope, rate, *seed) if rate else slope, dtype)
+        of_x = narrow(masked(slope, rate, *seed) if rate else slope, dtype)
         slopes = of_x, tf.cast(gamma_slope, gamma.dtype), tf.cast(beta_slope, beta.dtype)
-        return (*slopes, _narrow(slope, dtype)) if has_residual else slopes
+        return (*slopes, narrow(slope, dtype)) if has_residual else slopes
 
     forward, backward = _island(forward, compiled), _island(backward, compiled)
 
@@ -298,16 +290,16 @@ def _layer_norm(epsilon, rate, has_bias, has_residual, compiled):
 @functools.cache
 def _attention_weights(scale, rate, compiled):
     def forward(scores, mask, *seed):
-        wide = _widen(scores)
+        wide = widen(scores)
         likely = tf.nn.softmax(wide * scale + tf.cast(mask, wide.dtype), axis=-1)
-        kept = _narrow(likely, scores.dtype)
-        return (_narrow(_masked(likely, rate, *seed), scores.dtype), kept) if rate else (kept, kept)
+        kept = narrow(likely, scores.dtype)
+        return (narrow(masked(likely, rate, *seed), scores.dtype), kept) if rate else (kept, kept)
 
     def backward(likely, slope, *seed):
-        dtype, likely, slope = likely.dtype, _widen(likely), _widen(slope)
+        dtype, likely, slope = likely.dtype, widen(likely), widen(slope)
         if rate:
-            slope = _masked(slope, rate, *seed)
-        return _narrow(scale * likely * (slope - _row_sums(slope * likely)), dtype)
+            slope = masked(slope, rate, *seed)
+        return narrow(scale * likely * (slope - _row_sums(slope * likely)), dtype)
 
     forward, backward = _island(forward, compiled), _island(backward, compiled)
 
@@ -325,11 +317,11 @@ def _attention_weights(scale, rate, compiled):
 
 @functools.cache
 def _dropout(rate, compiled):
-    masked = _island(lambda x, seed: _narrow(_masked(_widen(x), rate, seed), x.dtype), compiled)
+    drop = _island(lambda x, seed: narrow(masked(widen(x), rate, seed), x.dtype), compiled)
 
     @tf.custom_gradient
     def function(x, seed):
-        return masked(x, seed), lambda slope: (masked(slope, seed), None)
+        return drop(x, seed), lambda slope: (drop(slope, seed), None)
 
     return function
 
@@ -352,70 +344,3 @@ def _row_sums(x):
     shape = tf.shape(x)
     ones = tf.ones(tf.stack([shape[-1], 1]), x.dtype)
     return tf.reshape(tf.matmul(tf.reshape(x, tf.stack([-1, shape[-1]])), ones), tf.concat([shape[:-1], [1]], axis=0))
-
-
-def _masked(x, rate, seed):
-    return tf.where(_mask(tf.shape(x), rate, seed), x * (1.0 / (1.0 - rate)), tf.zeros([], x.dtype))
-
-
-def _mask(shape, rate, seed):
-    """Which elements stay: True with probability 1 - rate, to 32 bits.
-
-    The finalizer of MurmurHash3 (Appleby 2011) over the element's place, with a key before and one amid, both out of the seed.
-    """
-    first, second = (_mixed(tf.cast(seed[i], tf.uint32) * _u32(0x9E3779B1) + _u32(0x7F4A7C15 + i)) for i in (0, 1))
-    first, second = _mixed(first ^ (second * _u32(0x85EBCA77))), _mixed(second + first * _u32(0xC2B2AE3D))
-    columns = shape[-1]
-    rows = tf.cast(tf.range(tf.reduce_prod(shape[:-1])), tf.uint32) * tf.cast(columns, tf.uint32)
-    places = tf.reshape(rows[:, None] + tf.cast(tf.range(columns), tf.uint32), shape)
-    return _mixed(places ^ first, second) >= _u32(round(rate * 2**32))
-
-
-def _mixed(x, key=None):
-    x = (x ^ _shifted(x, 16)) * _u32(0x85EBCA6B)
-    x = x if key is None else x + key
-    x = (x ^ _shifted(x, 13)) * _u32(0xC2B2AE35)
-    return x ^ _shifted(x, 16)
-
-
-def _shifted(x, bits):
-    return tf.bitwise.right_shift(x, _u32(bits))
-
-
-def _u32(value):
-    return tf.constant(value % 2**32, tf.uint32)
-
-
-def _widen(x):
-    """float64 as it is, all else as float32."""
-    if x.dtype == tf.bfloat16:
-        return _from_bfloat16(x)
-    return x if x.dtype == tf.float64 else tf.cast(x, tf.float32)
-
-
-def _narrow(x, dtype):
-    return _to_bfloat16(x) if dtype == tf.bfloat16 and x.dtype == tf.float32 else tf.cast(x, dtype)
-
-
-# XLA for CPU converts bfloat16 element by element (a GELU takes 1.4 times as long); on its bits it computes in vectors.
-
-
-def _from_bfloat16(x):
-    @tf.custom_gradient
-    def function(x):
-        bits = tf.bitwise.left_shift(tf.cast(tf.bitcast(x, tf.uint16), tf.uint32), _u32(16))
-        return tf.bitcast(bits, tf.float32), lambda slope: tf.cast(slope, tf.bfloat16)
-
-    return function(x)
-
-
-def _to_bfloat16(x):
-    @tf.custom_gradient
-    def function(x):
-        bits = tf.bitcast(x, tf.uint32)
-        # To the nearest, a tie to the even one. That would carry a NaN's low bits into its exponent.
-        rounded = bits + _u32(0x7FFF) + tf.bitwise.bitwise_and(_shifted(bits, 16), _u32(1))
-        rounded = tf.where(tf.math.is_nan(x), _u32(0x7FC00000), rounded)
-        return tf.bitcast(tf.cast(_shifted(rounded, 16), tf.uint16), tf.bfloat16), lambda slope: tf.cast(slope, tf.float32)
-
-    return function(x)

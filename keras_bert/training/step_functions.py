@@ -8,7 +8,7 @@ import tensorflow as tf
 from keras import tree
 
 from keras_bert import features
-from keras_bert.layers.kernels import folded_seed
+from keras_bert.layers.bits import folded_seed
 from keras_bert.training.distribution import is_multi_worker, is_tpu
 from keras_bert.training.step import TOTALS, ReplicaStep, add_reports
 

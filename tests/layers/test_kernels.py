@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_bert.layers import Dropout, dropout_seed, kernels
+from keras_bert.layers import Dropout, bits, dropout_seed, kernels
 
 SEED = [7, -3]
 
@@ -119,14 +119,14 @@ def test_a_gradient_s_gradient(compiled):
 
 
 def test_bfloat16_is_rounded_as_tensorflow_rounds_it():
-    bits = np.random.default_rng(0).integers(0, 2**32, 100_000, dtype=np.uint32)
-    bits[:4] = [0x3F808000, 0x3F818000, 0x7F800000, 0xFF800000]  # two ties, two infinities
-    x = bits.view(np.float32)
+    words = np.random.default_rng(0).integers(0, 2**32, 100_000, dtype=np.uint32)
+    words[:4] = [0x3F808000, 0x3F818000, 0x7F800000, 0xFF800000]  # two ties, two infinities
+    x = words.view(np.float32)
     x = tf.constant(x[(np.abs(x) >= np.finfo(np.float32).tiny) | (x == 0) | np.isnan(x)])  # TensorFlow flushes denormals on some CPUs
     expected = tf.cast(x, tf.bfloat16)
-    np.testing.assert_array_equal(tf.cast(kernels._to_bfloat16(x), tf.float32), tf.cast(expected, tf.float32))
-    np.testing.assert_array_equal(kernels._from_bfloat16(expected), tf.cast(expected, tf.float32))
-    assert np.isnan(kernels._from_bfloat16(kernels._to_bfloat16(tf.constant([np.nan])))[0])
+    np.testing.assert_array_equal(tf.cast(bits.to_bfloat16(x), tf.float32), tf.cast(expected, tf.float32))
+    np.testing.assert_array_equal(bits.from_bfloat16(expected), tf.cast(expected, tf.float32))
+    assert np.isnan(bits.from_bfloat16(bits.to_bfloat16(tf.constant([np.nan])))[0])
 
 
 def murmur(x, key=0):
