@@ -243,6 +243,9 @@ def _normal_share(x, approximate):
 
 @functools.cache
 def _layer_norm(epsilon, rate, has_bias, has_residual, compiled):
+    def row_means(x):
+        return _row_sums(x, compiled) / tf.cast(tf.shape(x)[-1], x.dtype)
+
     def parts(rest):
         """What stands after gamma and beta. Returns: bias, residual, seed: lists of one or none."""
         rest = list(rest)
@@ -256,8 +259,8 @@ def _layer_norm(epsilon, rate, has_bias, has_residual, compiled):
             wide = masked(wide, rate, *seed)
         if residual:
             wide = wide + widen(*residual)
-        centred = wide - _row_means(wide)
-        scale = tf.math.rsqrt(_row_means(centred * centred) + epsilon)
+        centred = wide - row_means(wide)
+        scale = tf.math.rsqrt(row_means(centred * centred) + epsilon)
         normal = centred * scale
         return narrow(normal * widen(gamma) + widen(beta), x.dtype), narrow(normal, x.dtype), scale
 
@@ -266,7 +269,7 @@ def _layer_norm(epsilon, rate, has_bias, has_residual, compiled):
         rows = tf.range(tf.rank(slope) - 1)
         gamma_slope, beta_slope = tf.reduce_sum(slope * normal, axis=rows), tf.reduce_sum(slope, axis=rows)
         slope = slope * widen(gamma)
-        slope = (slope - _row_means(slope) - normal * _row_means(slope * normal)) * scale
+        slope = (slope - row_means(slope) - normal * row_means(slope * normal)) * scale
         of_x = narrow(masked(slope, rate, *seed) if rate else slope, dtype)
         slopes = of_x, tf.cast(gamma_slope, gamma.dtype), tf.cast(beta_slope, beta.dtype)
         return (*slopes, narrow(slope, dtype)) if has_residual else slopes
@@ -299,7 +302,7 @@ def _attention_weights(scale, rate, compiled):
         dtype, likely, slope = likely.dtype, widen(likely), widen(slope)
         if rate:
             slope = masked(slope, rate, *seed)
-        return narrow(scale * likely * (slope - _row_sums(slope * likely)), dtype)
+        return narrow(scale * likely * (slope - _row_sums(slope * likely, compiled)), dtype)
 
     forward, backward = _island(forward, compiled), _island(backward, compiled)
 
@@ -329,17 +332,13 @@ def _dropout(rate, compiled):
 # Inside an island.
 
 
-def _row_means(x):
-    return _row_sums(x) / tf.cast(tf.shape(x)[-1], x.dtype)
-
-
-def _row_sums(x):
+def _row_sums(x, compiled):
     """Sums over the last axis, which stays, as 1.
 
     XLA for CPU adds up a row number by number, each waiting for the last; a product with ones it does in vectors, in two thirds of
     LayerNorm's time. On a GPU or TPU, a product might round float32 to fewer bits.
     """
-    if not _on_cpu():
+    if not (compiled and _on_cpu()):
         return tf.reduce_sum(x, axis=-1, keepdims=True)
     shape = tf.shape(x)
     ones = tf.ones(tf.stack([shape[-1], 1]), x.dtype)
