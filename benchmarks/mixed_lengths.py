@@ -128,7 +128,7 @@ def table(rows):
     told = (
         f"{first['texts']} texts of {first['mean_length']:.0f} tokens in the mean, cut to {first['length']}; {first[OWN]} tokens a batch, "
     )
-    return f"{bert.table(rows, 'largest difference of scores, over their deviation')}\n{told}peers' batches of {first['batch_size']} texts."
+    return f"{bert.table(rows, 'difference of scores, over their deviation')}\n{told}peers' batches of {first['batch_size']} texts."
 
 
 def plot(rows, directory):
