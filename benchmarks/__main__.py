@@ -29,6 +29,12 @@ def parse(arguments):
         command.add_argument("--rounds", type=positive(int), default=5, metavar="N", help="of A B each (default: %(default)s)")
         command.add_argument("--json", metavar="FILE", help="write the rows there too")
         command.add_argument("--plot", metavar="DIR", help='write plots there too (extra "plot")')
+        command.add_argument(
+            "--keep_awake",
+            action=argparse.BooleanOptionalAction,
+            default=True,
+            help="keep a virtual machine's cores from being halted, by processes of idle priority (default: do)",
+        )
         suite.add_arguments(command, positive)
     return parser.parse_args(arguments)
 
@@ -52,13 +58,15 @@ def main(arguments=None):
     try:
         if options.plot:
             report.import_pyplot()  # missing? Say so before the measuring, not after.
-        for row in options.suite.measure(options):
-            rows.append(row)
-            print(f"{row['side']} beside {row['peer']}: ratio {row['ratio_median']:.2f}, IQR {row['ratio_iqr']:.2f}", flush=True)
+        with peers.awake(options.keep_awake) as kept_awake:
+            for row in options.suite.measure(options):
+                rows.append(row | {"kept_awake": kept_awake})
+                print(f"{row['side']} beside {row['peer']}: ratio {row['ratio_median']:.2f}, IQR {row['ratio_iqr']:.2f}", flush=True)
     except peers.BenchmarkError as error:  # what was measured before is still told
         failure = error
     if rows:
         print(options.suite.table(rows))
+        print(f"Cores kept awake by processes of idle priority: {'yes' if rows[0]['kept_awake'] else 'no'}.")
         if options.json:
             report.write_json(rows, options.json)
         if options.plot:

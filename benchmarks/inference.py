@@ -4,10 +4,10 @@
     python -m benchmarks inference --layers 2 --hidden 128 --rounds 3 --forms graph      # a few minutes
     python -m benchmarks inference --dtype bfloat16 --forms saved_model --peers transformers_compile keras_hub_graph
 
-Ours takes three forms: `saved_model` is the exported model of frozen weights, `graph` a tf.function over the model in memory; both take the
-batch contract. `predict` is BertClassifier.predict on strings, beside KerasHub's. Ours has the activation of the peer it stands beside: the
-tanh form of GELU beside KerasHub and Model Garden, erf beside Transformers and ONNX Runtime. Before anything is timed, answers of padded
-rows are compared.
+Ours takes three forms: `saved_model` is the exported model, in bfloat16 of frozen weights, `graph` a tf.function over the model in memory;
+both take the batch contract. `predict` is BertClassifier.predict on strings, beside KerasHub's. Ours has the activation of the peer it
+stands beside: the tanh form of GELU beside KerasHub and Model Garden, erf beside Transformers and ONNX Runtime. Before anything is timed,
+answers of padded rows are compared.
 """
 
 import json

@@ -8,6 +8,7 @@
 What runs in the process is a script of benchmarks/sides; it ends when its standard input does.
 """
 
+import contextlib
 import json
 import os
 import pathlib
@@ -28,6 +29,45 @@ class BenchmarkError(RuntimeError):
 def cores():
     """Returns: list of the CPU cores that this process may use."""
     return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count()))
+
+
+# At a priority that yields to whatever else would run; it ends with the process that began it.
+_SPIN = """
+import os
+os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+parent = os.getppid()
+print("spinning", flush=True)
+while os.getppid() == parent:
+    for _ in range(100_000):
+        pass
+"""
+
+
+@contextlib.contextmanager
+def awake(wanted=True):
+    """Keep every core busy at idle priority while sides run.
+
+    A virtual machine's core that has nothing to do is halted, and on a busy host it may take milliseconds to come back. Libraries whose
+    threads sleep between two products, as TensorFlow's do, then run at half of their rate, and those whose threads spin, as PyTorch's
+    do, do not: what is measured is the host.
+
+    Args: wanted: False does nothing.
+    Returns: context manager; its value: whether the cores are kept awake, which takes Linux.
+    """
+    processes = []
+    try:
+        if wanted and hasattr(os, "SCHED_IDLE"):
+            command = [sys.executable, "-S", "-c", _SPIN]
+            processes += [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in cores()]
+            for process in processes:
+                if process.stdout.readline() != "spinning\n":
+                    raise BenchmarkError("no process of idle priority can be had here; leave them out: --no-keep_awake")
+        yield bool(processes)
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+            process.stdout.close()
 
 
 def check_python(path):

@@ -118,7 +118,7 @@ class MultiHeadSelfAttention(keras.layers.Layer):
         context = ops.transpose(ops.matmul(weights, value), (0, 2, 1, 3))  # (B, Q, N, D)
         length = ops.shape(context)[1]
         if defer_bias:
-            output = self.output_dense.product(ops.reshape(context, (-1, self.hidden_size)))
+            output = self.output_dense.product(ops.reshape(context, (-1, self.hidden_size)), training)
             output = ops.reshape(output, (-1, length, self.hidden_size))
         else:
             output = self.output_dense(ops.reshape(context, (-1, length, self.hidden_size)))
@@ -126,11 +126,11 @@ class MultiHeadSelfAttention(keras.layers.Layer):
 
     def _projected(self, x, training):
         """Query, key and value: [batch, length, 3 * hidden_size]."""
-        bias = self.qkv.deferred_bias if training else None
+        bias = self.qkv.deferred_bias if self.qkv.bias_apart(training) else None
         if bias is None:
             return self.qkv(x)
-        product = self.qkv.product(ops.reshape(x, (-1, self.hidden_size)))
-        # After the reshape, so that TensorFlow does not fuse it: see FlatDense.product.
+        product = self.qkv.product(ops.reshape(x, (-1, self.hidden_size)), training)
+        # After the reshape, so that TensorFlow does not fuse it.
         return ops.add(ops.reshape(product, (-1, ops.shape(x)[1], 3 * self.hidden_size)), bias)
 
     def _heads(self, projected, parts):

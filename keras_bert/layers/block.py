@@ -115,7 +115,12 @@ class PostNormBlock(keras.layers.Layer):
 
     def _forward(self, x, mask, training, return_attention_scores, queries):
         attended = self.attention(
-            x, mask, training=training, return_attention_scores=return_attention_scores, defer_bias=training, queries=queries
+            x,
+            mask,
+            training=training,
+            return_attention_scores=return_attention_scores,
+            defer_bias=self.attention.output_dense.bias_apart(training),
+            queries=queries,
         )
         x = x if queries is None else x[:, :queries]
         attended, *probabilities = attended if return_attention_scores else (attended,)
@@ -123,23 +128,24 @@ class PostNormBlock(keras.layers.Layer):
         shape, flat = ops.shape(x), (-1, self.hidden_size)
         x, attended = ops.reshape(x, flat), ops.reshape(attended, flat)  # (B*T, H)
         x = self._add_and_norm(attended, self.attention.output_dense, x, self.attention_dropout_layer, self.attention_norm, training)
-        transformed = self.intermediate.product(x) if training else self.intermediate(x)
+        transformed = self.intermediate.product(x, training) if training else self.intermediate(x)
         # TensorFlow fuses the tanh formula of GELU with the product before it only where its ops' names sort after the product's.
         with keras.name_scope("intermediate_activation"):
             transformed = self.activation(transformed, self.intermediate.deferred_bias if training else None, training=training)
-        transformed = self.output_dense.product(transformed) if training else self.output_dense(transformed)
+        apart = self.output_dense.bias_apart(training)
+        transformed = self.output_dense.product(transformed, training) if apart else self.output_dense(transformed)
         x = self._add_and_norm(transformed, self.output_dense, x, self.output_dropout_layer, self.output_norm, training)
         x = ops.reshape(x, shape)
         return (x, *probabilities) if return_attention_scores else x
 
     def _add_and_norm(self, x, dense, residual, dropout, norm, training):
-        """x: of `dense`; in training without its bias."""
+        """x: of `dense`; without its bias where bias_apart."""
         return kernels.layer_norm(
             x,
             norm.gamma,
             norm.beta,
             epsilon=norm.epsilon,
-            bias=dense.deferred_bias if training else None,
+            bias=dense.deferred_bias if dense.bias_apart(training) else None,
             residual=residual,
             rate=dropout.rate,
             seed=dropout.next_seed(training),

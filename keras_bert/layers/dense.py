@@ -23,16 +23,21 @@ class FlatDense(keras.layers.Dense):
         folded = super().call(ops.reshape(inputs, (-1, shape[-1])), training=training)  # (B*T, units)
         return ops.reshape(folded, (*shape[:-1], self.units))
 
-    def product(self, inputs):
-        """The product, to which the caller adds deferred_bias: in training, as a part of the pass over memory that follows.
+    def bias_apart(self, training):
+        """Whether a caller that works on with the product should take it alone, and add deferred_bias in what follows.
 
-        TensorFlow would fuse the bias with it, and for bfloat16 takes another kernel of oneDNN then, at 0.65 of the rate.
+        In training the bias then is a part of the next pass over memory; and see kernels.bias_slows.
+        """
+        return bool(training) or kernels.bias_slows(self.compute_dtype, self.kernel)
+
+    def product(self, inputs, training=None):
+        """The product alone, to which the caller adds deferred_bias.
 
         Args: inputs: [rows, features]. Returns: [rows, units].
         """
         if self.deferred_bias is None:
             return self(inputs)
-        return kernels.product(inputs, self.kernel)
+        return kernels.product(inputs, self.kernel, training=bool(training))
 
     @property
     def deferred_bias(self):

@@ -23,14 +23,25 @@ if keras.backend.backend() == "tensorflow":  # the layers serve the other backen
     import tensorflow as tf
 
 
-def product(x, kernel):
-    """x times the kernel, in x's dtype, for training.
+def product(x, kernel, *, training=False):
+    """x times the kernel, in x's dtype.
 
     Args: x: floats [rows, features]. kernel: [features, units], a variable or tensor, of x's dtype or wider. Returns: [rows, units].
     """
-    if tf and x.dtype == tf.bfloat16 and kernel.dtype == "float32" and _by_onednn(x) and _pays(x.shape[-1]):
+    if training and tf and x.dtype == tf.bfloat16 and kernel.dtype == "float32" and _by_onednn(x.dtype) and _pays(x.shape[-1]):
         return _bfloat16_product()(x, tf.convert_to_tensor(kernel))
     return ops.matmul(x, ops.cast(kernel, x.dtype))
+
+
+def bias_slows(dtype, kernel):
+    """Whether a product with a kernel is faster in inference where TensorFlow does not fuse the bias with it.
+
+    For bfloat16 it then takes another kernel of oneDNN, at 0.65 of the rate; but not where the kernel is a constant of the graph, which
+    oneDNN lays out once.
+
+    Args: dtype: that the product is in, a name. kernel: keras.Variable, [features, units].
+    """
+    return bool(tf) and dtype == "bfloat16" and isinstance(kernel.value, tf.Variable) and _by_onednn(tf.bfloat16)
 
 
 def gelu(x, bias=None, *, approximate, training=False):
@@ -59,9 +70,11 @@ def layer_norm(x, gamma, beta, *, epsilon, bias=None, residual=None, rate=0.0, s
     if tf and training:
         function = _layer_norm(epsilon, rate, bias is not None, residual is not None, _pays(x.shape[-1]))
         return function(x, *_tensors(gamma, beta, bias, residual), *([_seed(seed)] if rate else []))
+    if bias is not None and residual is not None and not rate:
+        residual, bias = residual + bias, None  # TensorFlow would fuse it with the product that x is: see bias_slows
     x = dropout(x if bias is None else x + bias, rate, seed, training=training)
     x = x if residual is None else residual + x
-    if _by_onednn(x):
+    if _by_onednn(x.dtype):
         return _onednn_layer_norm(x, gamma, beta, epsilon)
     return ops.cast(ops.layer_normalization(x, gamma, beta, axis=-1, epsilon=epsilon), x.dtype)
 
@@ -83,7 +96,7 @@ def attention_weights(scores, mask, *, features, scale=1.0, rate=0.0, seed=None,
         rate = 0.0
     if tf and training:
         return _attention_weights(scale, rate, _pays(features))(scores, mask, *([_seed(seed)] if rate else []))
-    if _by_onednn(scores):
+    if _by_onednn(scores.dtype):
         return _onednn_softmax(scores, mask, scale)
     return dropout(ops.cast(probabilities(scores, mask, scale), scores.dtype), rate, seed, training=training)
 
@@ -121,8 +134,8 @@ def _seed(seed):
 # Inference by oneDNN, which TensorFlow takes for graphs on x86 CPUs.
 
 
-def _by_onednn(x):
-    if not tf or tf.executing_eagerly() or x.dtype not in (tf.float32, tf.bfloat16):
+def _by_onednn(dtype):
+    if not tf or tf.executing_eagerly() or dtype not in (tf.float32, tf.bfloat16):
         return False
     if platform.machine() not in ("x86_64", "AMD64") or platform.system() == "Darwin" or os.environ.get("TF_ENABLE_ONEDNN_OPTS") == "0":
         return False
@@ -308,7 +321,7 @@ def _attention_weights(scale, rate, compiled):
 
     @tf.custom_gradient
     def function(scores, mask, *seed):
-        if compiled and _by_onednn(scores):
+        if compiled and _by_onednn(scores.dtype):
             likely = _onednn_softmax(scores, mask, scale)
             weights = _dropout(rate, compiled)(likely, *seed) if rate else likely
         else:

@@ -17,6 +17,7 @@ from keras import tree
 from keras_bert import features
 from keras_bert.layers import BertEmbeddings, dropout_seed
 from keras_bert.training.distribution import is_tpu
+from keras_bert.training.optimizer import AdamW
 
 # Summed over replicas and micro-batches. slots: places of a batch, padding too; squared_slots: of each row its length squared, which
 # attention costs; stop: how many replicas' processes have been asked to stop.
@@ -36,6 +37,10 @@ class ReplicaStep:
         self.loss = loss
         self.replicas = model.distribute_strategy.num_replicas_in_sync
         self.fills_up = is_tpu(model.distribute_strategy)
+        # A batch touches few rows of an embedding; where nothing is summed over replicas or micro-batches, norm and clipping pass over
+        # those alone. XLA has no tf.unique, which finds them; other optimizers might take rows for the whole of a gradient.
+        once = self.replicas == 1 and model.gradient_accumulation_steps == 1 and model.adversarial_epsilon is None
+        self.keeps_rows = once and not model.jit_compile and isinstance(model.optimizer, AdamW)
         self.has_gradient = None  # of each trainable variable; known once gradients are traced
 
     def counts(self, data):
@@ -86,9 +91,16 @@ class ReplicaStep:
             self._track(data, y_pred, share, totals, counts)
         sources = [variable.value for variable in self.model.trainable_variables]
         gradients = tape.gradient(scaled, sources if watched is None else [*sources, watched])
-        # Dense: which rows of the embedding they touch differs by replica, and their sum is no smaller.
-        gradients = [None if gradient is None else tf.convert_to_tensor(gradient) for gradient in gradients]
+        gradients = [None if gradient is None else self._summed(gradient) for gradient in gradients]
         return (gradients, share, None) if watched is None else (gradients[:-1], share, gradients[-1])
+
+    def _summed(self, gradient):
+        """An embedding's gradient by rows, each row once, or else as one tensor."""
+        if not (self.keeps_rows and isinstance(gradient, tf.IndexedSlices)):
+            return tf.convert_to_tensor(gradient)
+        rows, places = tf.unique(gradient.indices)
+        values = tf.math.unsorted_segment_sum(gradient.values, places, tf.size(rows))
+        return tf.IndexedSlices(values, rows, gradient.dense_shape)
 
     def update(self, gradients, totals, stop):
         """All-reduce, clip, apply.
@@ -105,7 +117,7 @@ class ReplicaStep:
         if clip_norm is not None:
             # Not finite where the norm is not: float16's loss scaling looks for that.
             factor = clip_norm / tf.where(norm < clip_norm, clip_norm, norm)
-            gradients = [gradient * tf.cast(factor, gradient.dtype) for gradient in gradients]
+            gradients = [_scaled(gradient, factor) for gradient in gradients]
         variables = [v for v, has in zip(self.model.trainable_variables, self.has_gradient, strict=True) if has]
         if gradients:
             optimizer.apply(gradients, variables)
@@ -167,6 +179,12 @@ class ReplicaStep:
 def add_reports(before, report):
     """The report of several steps: sums, and the last one's learning rate. Args, Returns: float32 [len(REPORT)]."""
     return tf.concat([before[:-1] + report[:-1], report[-1:]], axis=0)
+
+
+def _scaled(gradient, factor):
+    if isinstance(gradient, tf.IndexedSlices):
+        return tf.IndexedSlices(_scaled(gradient.values, factor), gradient.indices, gradient.dense_shape)
+    return gradient * tf.cast(factor, gradient.dtype)
 
 
 def _embeddings_of(model):

@@ -4,6 +4,7 @@ import ast
 import os
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -117,3 +118,20 @@ def test_setup_script_says_why_it_cannot(root, tmp_path, python, message):
     done = subprocess.run([str(script), str(tmp_path)], capture_output=True, text=True, env=environment, check=False)
     assert done.returncode == 1
     assert message in done.stderr
+
+
+def children():
+    with open(f"/proc/{os.getpid()}/task/{threading.get_native_id()}/children") as file:
+        return {int(number) for number in file.read().split()}
+
+
+@pytest.mark.skipif(not hasattr(os, "SCHED_IDLE"), reason="idle priority is Linux's")
+def test_cores_are_kept_awake_at_idle_priority_and_let_go():
+    before = children()
+    with peers.awake() as kept_awake:
+        spinning = children() - before
+        assert kept_awake
+        assert [os.sched_getscheduler(process) for process in spinning] == [os.SCHED_IDLE] * len(peers.cores())
+    assert not children() & spinning
+    with peers.awake(False) as kept_awake:
+        assert not kept_awake and children() == before
