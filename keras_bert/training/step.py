@@ -38,9 +38,9 @@ class ReplicaStep:
         self.replicas = model.distribute_strategy.num_replicas_in_sync
         self.fills_up = is_tpu(model.distribute_strategy)
         # A batch touches few rows of an embedding; where nothing is summed over replicas or micro-batches, norm and clipping pass over
-        # those alone. XLA has no tf.unique, which finds them; other optimizers might take rows for the whole of a gradient.
+        # those alone. XLA, a TPU's too, has no tf.unique, which finds them; other optimizers might take rows for the whole of a gradient.
         once = self.replicas == 1 and model.gradient_accumulation_steps == 1 and model.adversarial_epsilon is None
-        self.keeps_rows = once and not model.jit_compile and isinstance(model.optimizer, AdamW)
+        self.keeps_rows = once and not (model.jit_compile or self.fills_up) and isinstance(model.optimizer, AdamW)
         self.has_gradient = None  # of each trainable variable; known once gradients are traced
 
     def counts(self, data):
