@@ -175,18 +175,50 @@ def threads_environment(threads):
     }
 
 
+# Of the cores' time, taken by a virtual machine's host for others: in such a run TensorFlow may be five times as slow.
+MOST_STOLEN = 0.05
+MOST_ATTEMPTS = 3  # for each round
+
+
 def alternate(own, peer, rounds, own_request, peer_request):
     """Run both sides by turns, A B A B, so that both meet what else the machine does.
+
+    A round in which a virtual machine's host took over MOST_STOLEN of the cores' time is run again, while there are attempts left; then
+    the rounds from which it took least are kept.
 
     Args: own, peer: Side. rounds: int. own_request, peer_request: dicts, of "run".
     Returns: two lists of `rounds` answers.
     Raises: BenchmarkError where a side's checksum changes from round to round, since then it did not do the same work.
     """
-    answers = {own: [], peer: []}
-    for _ in range(rounds):
+    checksums, attempts = {}, []
+    while sum(stolen <= MOST_STOLEN for stolen, _ in attempts) < rounds and len(attempts) < MOST_ATTEMPTS * rounds:
+        answers, stolen = [], 0.0
         for side, request in ((own, own_request), (peer, peer_request)):
-            answers[side].append(side.ask("run", **request))
-            first, last = answers[side][0]["checksum"], answers[side][-1]["checksum"]
+            before = cpu_times()
+            answers.append(side.ask("run", **request))
+            stolen = max(stolen, stolen_share(before, cpu_times()))
+            first, last = checksums.setdefault(side, answers[-1]["checksum"]), answers[-1]["checksum"]
             if first != last:
                 raise BenchmarkError(f"side {side.name} gave a result of checksum {last}, and {first} in the first round")
-    return answers[own], answers[peer]
+        attempts.append((stolen, answers))
+    kept = sorted(attempts, key=lambda attempt: attempt[0])[:rounds]
+    if len(attempts) > rounds:
+        told = f"the host took over {MOST_STOLEN:.0%} of the cores' time in some; up to {kept[-1][0]:.0%} in those kept"
+        print(f"rounds run: {len(attempts)}, kept: {rounds}: {told}", file=sys.stderr, flush=True)
+    own_answers, peer_answers = zip(*(answers for _, answers in kept), strict=True)
+    return list(own_answers), list(peer_answers)
+
+
+def cpu_times(path="/proc/stat"):
+    """Returns: (stolen, all) of all cores' time so far, in clock ticks; (0, 0) where the system does not tell. Source: proc(5)."""
+    try:
+        with open(path, encoding="ascii") as file:
+            user, nice, system, idle, waiting, interrupts, soft_interrupts, stolen = map(int, file.readline().split()[1:9])
+    except OSError:
+        return 0, 0
+    return stolen, user + nice + system + idle + waiting + interrupts + soft_interrupts + stolen
+
+
+def stolen_share(before, after):
+    """Args: before, after: of cpu_times. Returns: float: the share of the time between that was stolen."""
+    return (after[0] - before[0]) / max(after[1] - before[1], 1)

@@ -1,6 +1,7 @@
 """The protocol: what a side answers, how it dies, how two alternate."""
 
 import ast
+import itertools
 import os
 import subprocess
 import sys
@@ -87,14 +88,19 @@ class Recorder:
         return {"seconds": 1.0, "checksum": next(self.checksums)}
 
 
-def test_sides_alternate():
+@pytest.fixture
+def quiet_host(monkeypatch):
+    monkeypatch.setattr(peers, "cpu_times", lambda: (0, 0))
+
+
+def test_sides_alternate(quiet_host):
     log = []
     own, its = peers.alternate(Recorder("A", log, [1, 1]), Recorder("B", log, [2, 2]), 2, {"n": 5}, {"n": 6})
     assert log == [("A", "run", {"n": 5}), ("B", "run", {"n": 6})] * 2
     assert [answer["checksum"] for answer in own + its] == [1, 1, 2, 2]
 
 
-def test_a_result_that_changes_from_round_to_round_is_refused():
+def test_a_result_that_changes_from_round_to_round_is_refused(quiet_host):
     with pytest.raises(peers.BenchmarkError, match="side B gave a result of checksum 3, and 2 in the first round"):
         peers.alternate(Recorder("A", [], [1, 1]), Recorder("B", [], [2, 3]), 2, {}, {})
 
@@ -118,6 +124,32 @@ def test_setup_script_says_why_it_cannot(root, tmp_path, python, message):
     done = subprocess.run([str(script), str(tmp_path)], capture_output=True, text=True, env=environment, check=False)
     assert done.returncode == 1
     assert message in done.stderr
+
+
+def test_rounds_of_which_the_host_took_time_are_run_again(monkeypatch, capsys):
+    # A's and B's shares, round by round: clean, taken, taken, clean.
+    ticks = [0, 0, 20, 0, 0, 6, 0, 5]
+    times = [(0, 0)]
+    for stolen in ticks:
+        times += [(times[-1][0] + stolen, times[-1][1] + 100)] * 2
+    monkeypatch.setattr(peers, "cpu_times", iter(times).__next__)
+    own, its = peers.alternate(Recorder("A", [], [1] * 4), Recorder("B", [], [2] * 4), 2, {}, {})
+    assert (len(own), len(its)) == (2, 2)
+    assert "rounds run: 4, kept: 2: the host took over 5% of the cores' time in some; up to 5% in those kept" in capsys.readouterr().err
+
+
+def test_a_host_that_takes_time_in_every_round_is_told(monkeypatch, capsys):
+    monkeypatch.setattr(peers, "cpu_times", ((number * 30, number * 100) for number in itertools.count()).__next__)
+    own, _ = peers.alternate(Recorder("A", [], [1] * 6), Recorder("B", [], [2] * 6), 2, {}, {})
+    assert len(own) == 2
+    assert "rounds run: 6, kept: 2" in capsys.readouterr().err
+
+
+def test_stolen_time_is_the_eighth_of_a_line(tmp_path):
+    (tmp_path / "stat").write_text("cpu  10 20 30 400 5 6 7 80 0 0\ncpu0 1 2 3 4 5 6 7 8 0 0\n")
+    assert peers.cpu_times(tmp_path / "stat") == (80, 558)
+    assert peers.cpu_times(tmp_path / "none") == (0, 0)
+    assert peers.stolen_share((0, 0), (80, 558)) == pytest.approx(80 / 558)
 
 
 def children():
