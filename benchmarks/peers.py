@@ -33,11 +33,10 @@ def cores():
 
 # At a priority that yields to whatever else would run; it ends with the process that began it.
 _SPIN = """
-import os
+import os, sys
 os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
-parent = os.getppid()
 print("spinning", flush=True)
-while os.getppid() == parent:
+while os.getppid() == int(sys.argv[1]):
     for _ in range(100_000):
         pass
 """
@@ -57,7 +56,7 @@ def awake(wanted=True):
     processes = []
     try:
         if wanted and hasattr(os, "SCHED_IDLE"):
-            command = [sys.executable, "-S", "-c", _SPIN]
+            command = [sys.executable, "-S", "-c", _SPIN, str(os.getpid())]
             processes += [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in cores()]
             for process in processes:
                 if process.stdout.readline() != "spinning\n":

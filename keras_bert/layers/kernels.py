@@ -39,9 +39,9 @@ def bias_slows(dtype, kernel):
     For bfloat16 it then takes another kernel of oneDNN, at 0.65 of the rate; but not where the kernel is a constant of the graph, which
     oneDNN lays out once.
 
-    Args: dtype: that the product is in, a name. kernel: keras.Variable, [features, units].
+    Args: dtype: that the product is in, a name. kernel: [features, units], a keras.Variable, or a tensor as LoRA gives. Returns: bool.
     """
-    return bool(tf) and dtype == "bfloat16" and isinstance(kernel.value, tf.Variable) and _by_onednn(tf.bfloat16)
+    return bool(tf) and dtype == "bfloat16" and isinstance(getattr(kernel, "value", None), tf.Variable) and _by_onednn(tf.bfloat16)
 
 
 def gelu(x, bias=None, *, approximate, training=False):

@@ -15,7 +15,7 @@ FIELDS = {
     "suite", "side", "peer", "dtype", "policy", "hidden_act", "target", "difference", "rounds", "threads",
     "ratio_median", "ratio_iqr", "ratio_quartiles", "examples_per_second", "peer_examples_per_second",
     "matmul_peak", "peer_matmul_peak", "peak_share", "peer_peak_share", "peak_bytes", "peer_peak_bytes",
-    "batch_size", "length", "batches", "layers", "hidden", "versions", "cpu", "cores", "platform", "python", "date",
+    "batch_size", "length", "batches", "layers", "hidden", "versions", "cpu", "cores", "platform", "python", "date", "kept_awake",
 }  # fmt: skip
 
 

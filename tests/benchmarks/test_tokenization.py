@@ -16,7 +16,7 @@ FIELDS = {
     "ratio_median", "ratio_iqr", "ratio_quartiles", "mb_per_second", "peer_mb_per_second",
     "megabytes", "peer_megabytes", "real_megabytes", "batch_lines", "peer_batch_lines",
     "compared_lines", "differing_lines", "differing_offsets",
-    "versions", "cpu", "cores", "platform", "python", "date",
+    "versions", "cpu", "cores", "platform", "python", "date", "kept_awake",
 }  # fmt: skip
 
 

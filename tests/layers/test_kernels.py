@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_bert.layers import Dropout, bits, dropout_seed, kernels
+from keras_bert.layers import Dropout, PostNormBlock, bits, dropout_seed, kernels
 
 SEED = [7, -3]
 
@@ -215,3 +215,25 @@ def test_a_bfloat16_product_s_gradients_are_rounded_once(rows):
     narrow = np.asarray(tf.cast(kernel, tf.bfloat16), "float64")
     for got, expected in ((y, wide_x @ narrow), (of_x, wide_slope @ narrow.T), (of_kernel, wide_x.T @ wide_slope)):
         np.testing.assert_allclose(np.asarray(got, "float64"), expected, atol=2**-8 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("lora", [False, True])
+def test_bfloat16_in_a_graph_is_the_block_in_float32(lora):
+    """In a graph, with kernels in variables, biases stand apart from their products; LoRA's kernels are tensors."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(2, 4, 16)).astype("float32")
+    blocks = [PostNormBlock(2, 16, 32, dtype=dtype) for dtype in ("float32", "bfloat16")]
+    mask = np.zeros((2, 1, 1, 4), "float32")
+    for block in blocks:
+        block.build(x.shape)
+    for wide, narrow in zip(*(block.weights for block in blocks), strict=True):
+        if "seed" not in wide.path:
+            wide.assign(rng.normal(size=wide.shape) * 0.5)  # biases too, so that a lost one shows
+            narrow.assign(wide.numpy())
+    if lora:
+        for block in blocks:
+            block.attention.qkv.enable_lora(2)
+            block.output_dense.enable_lora(2)
+    expected = np.array(blocks[0](x, mask))
+    found = tf.function(blocks[1], autograph=False)(tf.cast(x, tf.bfloat16), mask)
+    np.testing.assert_allclose(tf.cast(found, tf.float32), expected, atol=0.12)
