@@ -62,13 +62,15 @@ def main(arguments=None):
             for row in options.suite.measure(options):
                 rows.append(row | {"kept_awake": kept_awake})
                 print(f"{row['side']} beside {row['peer']}: ratio {row['ratio_median']:.2f}, IQR {row['ratio_iqr']:.2f}", flush=True)
+                if options.json:
+                    report.write_json(rows, options.json)  # row by row: a run is long, and may be ended
     except peers.BenchmarkError as error:  # what was measured before is still told
         failure = error
+    except KeyboardInterrupt:
+        failure = "interrupted"
     if rows:
         print(options.suite.table(rows))
         print(f"Cores kept awake by processes of idle priority: {'yes' if rows[0]['kept_awake'] else 'no'}.")
-        if options.json:
-            report.write_json(rows, options.json)
         if options.plot:
             print("\n".join(f"plotted: {path}" for path in options.suite.plot(rows, options.plot)))
     if failure:

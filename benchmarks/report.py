@@ -56,9 +56,11 @@ def markdown_table(headings, lines):
 def write_json(rows, path):
     """Write the rows as one JSON list. Args: rows: dicts. path: file; its directory is made."""
     os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
-    with open(path, "w", encoding="utf-8") as file:
+    aside = f"{path}.building"  # keras_bert.files would bring TensorFlow into the process that measures
+    with open(aside, "w", encoding="utf-8") as file:
         json.dump(rows, file, indent=1, ensure_ascii=False)
         file.write("\n")
+    os.replace(aside, path)
 
 
 def import_pyplot():

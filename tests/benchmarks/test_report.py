@@ -5,7 +5,8 @@ import sys
 
 import pytest
 
-from benchmarks import peers, report
+from benchmarks import __main__ as command
+from benchmarks import peers, report, startup
 
 
 def test_ratio_is_the_median_of_neighbouring_rounds_and_iqr_the_width_of_its_middle_half():
@@ -32,6 +33,24 @@ def test_json_is_written_into_a_new_directory(tmp_path):
     path = tmp_path / "new" / "out.json"
     report.write_json([{"dtype": None}], path)
     assert json.loads(path.read_text()) == [{"dtype": None}]
+    assert list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(("ending", "told"), [(KeyboardInterrupt(), "interrupted"), (peers.BenchmarkError("a side died"), "a side died")])
+def test_rows_measured_before_a_run_ended_are_told_and_kept(monkeypatch, tmp_path, capsys, ending, told):
+    row = {"side": "ours", "peer": "theirs", "ratio_median": 1.5, "ratio_iqr": 0.1}
+    path = tmp_path / "out.json"
+
+    def measure(options):
+        yield row
+        assert json.loads(path.read_text()) == [row | {"kept_awake": False}]  # before the next is begun
+        raise ending
+
+    monkeypatch.setattr(startup, "measure", measure)
+    monkeypatch.setattr(startup, "table", lambda rows: f"a table of {len(rows)}")
+    with pytest.raises(SystemExit, match=f"benchmarks: {told}"):
+        command.main(["startup", "--json", str(path), "--no-keep_awake"])
+    assert "a table of 1" in capsys.readouterr().out
 
 
 def test_machine_says_what_a_figure_means_nothing_without():
