@@ -141,10 +141,24 @@ def count_batches(lengths, max_tokens):
     return len(cut_by_tokens(np.sort(lengths)[::-1], max_tokens))
 
 
-def cut_by_tokens(lengths, max_tokens):
-    """batch_starts, of an array in memory. Args: as there. Returns: list of int."""
+def cut_by_tokens(lengths, max_tokens, *, least_saved=None):
+    """batch_starts, of an array in memory.
+
+    Args:
+        lengths, max_tokens: as there.
+        least_saved: end a batch early where its shorter rows, in batches of their own, save more slots of padding than this; None: a
+            batch is as full as it can be.
+    Returns: list of int.
+    """
+    lengths = np.maximum(lengths, 1)
     starts, start = [], 0
     while start < len(lengths):
         starts.append(start)
-        start += max_tokens // max(int(lengths[start]), 1)
+        end = min(start + max(max_tokens // int(lengths[start]), 1), len(lengths))
+        if least_saved is not None and end - start > 1:
+            places = np.arange(start + 1, end)
+            saved = (end - places) * (lengths[start] - lengths[places])
+            best = int(np.argmax(saved))
+            end = int(places[best]) if saved[best] > least_saved else end
+        start = end
     return starts

@@ -1,5 +1,7 @@
 """RawTextModel: fit, evaluate and predict on raw text, which becomes batches of the contract on the way."""
 
+import functools
+
 import numpy as np
 import tensorflow as tf
 from keras import tree
@@ -15,6 +17,7 @@ BATCH_SIZE = 32  # google-research's run_classifier.py, and Keras's default
 # Where batches have a budget of tokens, lengths are rounded up to this at least: a batch's rows follow from its length, so that
 # there are max_length / 8 shapes, 16 for 128, but for the last batch of a window. Each new shape costs a compilation under XLA.
 LENGTH_STEP = 8
+LEAST_SAVED = 256  # slots that a further batch of a prediction must save: its own overhead is worth some 100 of BERT-base's on 2 cores
 EXAMPLES_AT_ONCE = 4096  # texts whose ids are in memory together where only their number is wanted
 
 
@@ -158,7 +161,7 @@ class RawTextModel(TrainingModel):
             raise ValueError("the list of texts is empty")
         self._note_pairs(text_pairs is not None)
         columns = [texts] if text_pairs is None else [texts, text_pairs]
-        packer = self.packer if budget is None else self._budget_packer()
+        packer = self.packer if budget is None else self._budget_packer
         places = None
         if self.pad_to_multiple_of is not None and (budget is not None or len(texts) > batch_size):
             lengths = [
@@ -170,7 +173,9 @@ class RawTextModel(TrainingModel):
             places = np.empty_like(order)
             places[order] = np.arange(len(order))
             columns = [[column[index] for index in order] for column in columns]
-        starts = list(range(0, len(texts), batch_size)) if budget is None else cut_by_tokens(lengths[order], budget)
+        starts = (
+            list(range(0, len(texts), batch_size)) if budget is None else cut_by_tokens(lengths[order], budget, least_saved=LEAST_SAVED)
+        )
         length = self.max_length if self.pad_to_multiple_of is None else None
         return inputs.packed_texts(columns, starts, packer.pack_batch, length=length), places
 
@@ -219,7 +224,7 @@ class RawTextModel(TrainingModel):
     def _batch(self, dataset, batch_size, *, shuffle, labelled, budget=None):
         """Single raw texts -> batches of the contract."""
         if budget is not None:
-            packer = self._budget_packer()
+            packer = self._budget_packer
             measured = with_lengths(dataset, _lengths_by(packer))
             examples = int(dataset.cardinality())
             if examples <= 0:  # not known, or without end: in windows
@@ -255,6 +260,7 @@ class RawTextModel(TrainingModel):
         if isinstance(x, tf.data.Dataset) and inputs.dataset_parts(self._as_unlabelled(x))[1]:
             raise ValueError(f"max_tokens_per_batch={budget} was given but the dataset is batched; unbatch it")
 
+    @functools.cached_property  # which has traced its pack_batch
     def _budget_packer(self):
         return BertPacker(self.tokenizer, self.max_length, pad_to_multiple_of=max(LENGTH_STEP, self.pad_to_multiple_of))
 
@@ -326,7 +332,7 @@ class RawTextModel(TrainingModel):
         self._note_pairs(pairs)
         packer = None
         if max_tokens_per_batch is not None:
-            packer = self._budget_packer()
+            packer = self._budget_packer
             dataset_fn = self._budgeted_batches(examples, max_tokens_per_batch, packer, seed=seed, shuffle=shuffle)
         else:
             batch_size = batch_size or BATCH_SIZE

@@ -33,6 +33,7 @@ class BertPacker:
         self.tokenizer = tokenizer
         self.max_length = int(max_length)
         self.pad_to_multiple_of = None if pad_to_multiple_of is None else int(pad_to_multiple_of)
+        self._traced = {}  # pack_batch's, by the number of texts of an example
 
     def __call__(self, texts, text_pairs=None):
         """Tokenize and pack.
@@ -50,11 +51,12 @@ class BertPacker:
 
         Args, Returns: as __call__.
         """
-        if self._traced is None:
-            self._traced = tf.function(self.__call__, autograph=False, reduce_retracing=True)
-        return self._traced(*(tf.constant(column, tf.string) for column in (texts, text_pairs) if column is not None))
-
-    _traced = None
+        columns = [tf.constant(column, tf.string) for column in (texts, text_pairs) if column is not None]
+        count = len(columns)
+        if count not in self._traced:
+            signature = [tf.TensorSpec([None], tf.string)] * count
+            self._traced[count] = tf.function(self.__call__, input_signature=signature, autograph=False)
+        return self._traced[count](*columns)
 
     def pack_ids(self, first, second=None):
         """Pack ids that are there already.

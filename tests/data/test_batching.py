@@ -1,7 +1,8 @@
+import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_bert.data import batch_by_length, batch_by_tokens, count_batches, with_lengths
+from keras_bert.data import batch_by_length, batch_by_tokens, count_batches, cut_by_tokens, with_lengths
 from keras_bert.data.batching import byte_lengths
 
 TEXTS = [("x" * (7 * index % 100)).encode() for index in range(100)]
@@ -78,6 +79,31 @@ def test_the_longest_length_alone_gives_the_rows_but_for_the_last_batch():
     batches = [ids.numpy().tolist() for _, ids in batch_by_tokens(with_known_lengths(), 128)]
     assert [len(ids) for ids in batches[:-1]] == [128 // max(LENGTHS[number] for number in ids) for ids in batches[:-1]]
     assert len(batches) == count_batches(LENGTHS, 128)
+
+
+@pytest.mark.parametrize(("least_saved", "starts"), [(None, [0]), (2015, [0, 1]), (2016, [0])])
+def test_a_batch_ends_early_where_that_saves_enough_padding(least_saved, starts):
+    lengths = np.array([512, 8, 8, 8, 8])  # 4 rows of 504 slots of padding each
+    assert cut_by_tokens(lengths, 4096, least_saved=least_saved) == starts
+
+
+def test_cuts_of_mixed_lengths_are_near_the_best_of_all():
+    rng = np.random.default_rng(0)
+    cost = 256
+
+    def cost_of(lengths, starts):
+        slots = [(end - start) * lengths[start] for start, end in zip(starts, [*starts[1:], len(lengths)], strict=True)]
+        assert max(slots) <= 4096
+        return sum(slots) + cost * len(slots)
+
+    for _ in range(20):
+        lengths = np.sort(np.where(rng.random(40) < 0.25, 512, rng.integers(1, 64, 40)))[::-1]
+        best = [0]  # for so many of the shortest texts
+        for count in range(1, 41):
+            rows = min(4096 // lengths[40 - count], count)
+            best.append(min(used * lengths[40 - count] + cost + best[count - used] for used in range(1, rows + 1)))
+        found, full = (cost_of(lengths, cut_by_tokens(lengths, 4096, least_saved=saved)) for saved in (cost, None))
+        assert best[-1] <= found <= min(1.05 * best[-1], full)
 
 
 def test_budgeted_batches_are_shuffled_anew_unless_seeded():

@@ -64,6 +64,22 @@ def test_no_batch_is_over_the_budget_and_there_are_few_shapes(make_tiny_classifi
     assert len(set(seen)) <= 32 // LENGTH_STEP + 1
 
 
+def test_a_second_prediction_traces_no_tokenizer(make_tiny_classifier, monkeypatch):
+    model = make_tiny_classifier()
+    traced = []
+    tokenize = type(model.tokenizer).tokenize
+    monkeypatch.setattr(
+        type(model.tokenizer), "tokenize", lambda self, texts: traced.append(tf.executing_eagerly()) or tokenize(self, texts)
+    )
+    for options in ({"max_tokens_per_batch": BUDGET}, {"batch_size": 7}):
+        model.predict(TEXTS, verbose=0, **options)
+        assert False in traced  # in a graph
+        traced.clear()
+        model.predict(TEXTS[:11], verbose=0, **options)
+        assert False not in traced
+        traced.clear()
+
+
 def test_texts_in_memory_are_predicted_sorted_by_length(make_tiny_classifier, seen, one_by_one):
     np.testing.assert_allclose(make_tiny_classifier().predict(TEXTS, batch_size=7, verbose=0), one_by_one, atol=1e-5)
     lengths = [length for _, length in seen]
