@@ -19,13 +19,15 @@ def quartiles(values):
 def compare(own_rates, peer_rates):
     """Compare two sides round by round: neighbours in time are divided, then the ratios' quartiles are taken.
 
-        compare([4.0, 9.0], [2.0, 3.0])     # ratios 2 and 3: median 2.5, IQR 0.5
+        compare([4.0, 9.0], [2.0, 3.0])     # ratios 2 and 3: median 2.5, IQR 0.5; of the fastest runs, 9 / 3 = 3
 
     Args: own_rates, peer_rates: work per second in each round; more is better.
-    Returns: dict of ratio_median (above 1: ours is faster), ratio_iqr (third quartile less the first), ratio_quartiles.
+    Returns: dict of ratio_median (above 1: ours is faster), ratio_iqr (third quartile less the first), ratio_quartiles, ratio_fastest:
+        of either side's fastest run, which other work on the machine disturbed least.
     """
     first, median, third = quartiles([own / peer for own, peer in zip(own_rates, peer_rates, strict=True)])
-    return {"ratio_median": median, "ratio_iqr": third - first, "ratio_quartiles": [first, third]}
+    fastest = max(own_rates) / max(peer_rates)
+    return {"ratio_median": median, "ratio_iqr": third - first, "ratio_quartiles": [first, third], "ratio_fastest": fastest}
 
 
 def machine():

@@ -152,7 +152,8 @@ def _onednn_layer_norm(x, gamma, beta, epsilon):
     Any other way of writing is some eleven passes over memory. Values are summed in float32, whatever x is.
     """
     shape, features = tf.shape(x), x.shape[-1]
-    rows = tf.size(x) // features
+    # Hidden from the optimizer, which knows the pattern by its Fill ops, and would fold these into constants where x's shape is known.
+    rows = tf.raw_ops.PlaceholderWithDefault(input=tf.size(x) // features, shape=[])
     normal = tf.raw_ops.FusedBatchNormV3(
         x=tf.reshape(x, tf.stack([1, rows, features, 1])),
         scale=tf.ones([rows]),

@@ -13,7 +13,7 @@ from benchmarks.peers import BenchmarkError
 TINY = ["--layers", 1, "--hidden", 64, "--length", 16, "--batch_size", 4, "--batches", 1, "--rounds", 2]
 FIELDS = {
     "suite", "side", "peer", "dtype", "policy", "hidden_act", "target", "difference", "rounds", "threads",
-    "ratio_median", "ratio_iqr", "ratio_quartiles", "examples_per_second", "peer_examples_per_second",
+    "ratio_median", "ratio_iqr", "ratio_quartiles", "ratio_fastest", "examples_per_second", "peer_examples_per_second",
     "matmul_peak", "peer_matmul_peak", "peak_share", "peer_peak_share", "peak_bytes", "peer_peak_bytes",
     "batch_size", "length", "batches", "layers", "hidden", "versions", "cpu", "cores", "platform", "python", "date", "kept_awake",
 }  # fmt: skip

@@ -13,7 +13,7 @@ from benchmarks.peers import BenchmarkError
 
 FIELDS = {
     "suite", "side", "peer", "dtype", "mode", "threads", "rounds", "target",
-    "ratio_median", "ratio_iqr", "ratio_quartiles", "mb_per_second", "peer_mb_per_second",
+    "ratio_median", "ratio_iqr", "ratio_quartiles", "ratio_fastest", "mb_per_second", "peer_mb_per_second",
     "megabytes", "peer_megabytes", "real_megabytes", "batch_lines", "peer_batch_lines",
     "compared_lines", "differing_lines", "differing_offsets",
     "versions", "cpu", "cores", "platform", "python", "date", "kept_awake",
