@@ -218,7 +218,7 @@ def table(rows, difference):
     ]
     footer = (
         "Rates are sequences a second, medians. Ratios are of neighbouring runs, above 1 where ours is faster; IQR is their third quartile "
-        "less the first; of the fastest: of either side's fastest run, which other work on the machine disturbed least. The share is of all "
+        "less the first; of the fastest: of either side's fastest run, which other work disturbed least. The share is of all "
         "the encoder's matrix products in that rate, of the greater peak of the two; for a classifier ours leaves out what only the last "
         "block's other tokens would want."
     )
