@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 from keras_bert.layers import Dropout, PostNormBlock, bits, dropout_seed, kernels
+from keras_bert.training.profiling import profile
 
 SEED = [7, -3]
 
@@ -237,3 +238,24 @@ def test_bfloat16_in_a_graph_is_the_block_in_float32(lora):
     expected = np.array(blocks[0](x, mask))
     found = tf.function(blocks[1], autograph=False)(tf.cast(x, tf.bfloat16), mask)
     np.testing.assert_allclose(tf.cast(found, tf.float32), expected, atol=0.12)
+
+
+@pytest.mark.parametrize("rows", [None, 6], ids=["any number of rows", "a known number of rows"])
+def test_layer_norm_of_inference_is_one_operation_of_onednn(rows, tmp_path):
+    gamma, beta = tf.Variable(np.arange(1.0, 9.0, dtype="float32")), tf.Variable(np.ones(8, "float32"))
+    by_onednn = []
+
+    def norm(x):
+        by_onednn.append(kernels._by_onednn(x.dtype))
+        return kernels.layer_norm(x, gamma, beta, epsilon=1e-12)
+
+    function = tf.function(norm, input_signature=[tf.TensorSpec([rows, 8], tf.float32)], autograph=False)
+    x = np.random.default_rng(0).normal(size=(6, 8)).astype("float32")
+    function(x)
+    if not all(by_onednn):
+        pytest.skip("TensorFlow takes oneDNN for graphs on x86 CPUs only")
+    found = []
+    costs = profile(tmp_path, lambda: found.append(function(x)))
+    assert "_MklLayerNorm" in [cost.operation for cost in costs]
+    expected = (x - x.mean(-1, keepdims=True)) / x.std(-1, keepdims=True) * gamma.numpy() + beta.numpy()
+    np.testing.assert_allclose(found[0], expected, atol=1e-5)
