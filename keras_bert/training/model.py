@@ -8,7 +8,7 @@ import tensorflow as tf
 from keras import tree
 
 from keras_bert.training.averaging import averaged_weights
-from keras_bert.training.distribution import is_chief, is_multi_worker, is_tpu, shard
+from keras_bert.training.distribution import is_chief, is_multi_worker, is_tpu, shard, untuned
 from keras_bert.training.global_loss import GlobalLoss
 from keras_bert.training.guards import StopOnNonFinite, check_batches
 from keras_bert.training.step_functions import StepFunctions
@@ -284,7 +284,10 @@ class TrainingModel(keras.Model):
         if not isinstance(x, tf.data.Dataset):
             return x
         if not self._shares_batches:
-            return x.with_options(_no_sharding())
+            # Keras hands every dataset to the strategy, which for one replica would still rewrite it, and warn of what it cannot.
+            options = untuned(x)
+            options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
+            return x.with_options(options)
         distributed = shard(x, self.distribute_strategy)
         distributed.global_batch_spec = x.element_spec
         return distributed
@@ -311,13 +314,6 @@ class TrainingModel(keras.Model):
 
 
 BATCH_SIZE = 32  # Keras's
-
-
-def _no_sharding():
-    # Keras hands every dataset to the strategy, which for one replica would still rewrite it, and warn of what it cannot.
-    options = tf.data.Options()
-    options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
-    return options
 
 
 def _three(parts):

@@ -235,3 +235,24 @@ def test_dropout_masks_come_of_seed_and_step(tiny_config):
     one = weights_after(seed=1, steps=2)
     np.testing.assert_array_equal(one, weights_after(seed=1, steps=2))
     assert np.abs(one - weights_after(seed=2, steps=2)).max() > 1e-4
+
+
+@pytest.mark.parametrize("wished", [None, True, False])
+def test_loops_leave_tf_data_s_tuner_out_unless_the_dataset_names_it(monkeypatch, wished):
+    """Its last sleep holds up the loop's end at times; a loop takes long enough to see it only now and then."""
+    dataset = tf.data.Dataset.from_tensors((tf.ones([2, 3]), tf.ones([2, 1])))
+    if wished is not None:
+        options = tf.data.Options()
+        options.autotune.enabled = wished
+        dataset = dataset.with_options(options)
+    model = TrainingModel(inputs=(x := keras.Input([3])), outputs=keras.layers.Dense(1)(x))
+    model.compile(keras.optimizers.SGD(0.1), "mse")
+    seen = []
+    for name in ("fit", "evaluate", "predict"):
+        real = getattr(keras.Model, name)
+        spy = lambda self, x, *args, real=real, **kwargs: seen.append(x.options().autotune.enabled) or real(self, x, *args, **kwargs)  # noqa: E731
+        monkeypatch.setattr(keras.Model, name, spy)
+    model.fit(dataset, validation_data=dataset, verbose=0)
+    model.evaluate(dataset, verbose=0)
+    model.predict(dataset.map(lambda x, _: x), verbose=0)
+    assert set(seen) == {bool(wished)} and len(seen) == 4  # fit evaluates too
