@@ -128,8 +128,8 @@ def untuned(dataset):
     """Without tf.data's tuner, unless the dataset's own options name it.
 
     An iterator that ends while its tuner sleeps waits for it at times: its sleeps are of 10 ms, 20 ms, 40 ms and so on, so that a loop may
-    take up to twice its time (TensorFlow 2.20: 4 of 14 predictions of 1.7 s took 2.6 s). What is parallel stays so: without the tuner,
-    AUTOTUNE is as many calls as there are threads.
+    take up to twice its time (TensorFlow 2.20: 5 of 14 predictions of 1.8 s took 2.5 to 3.2 s). What is parallel stays so: without the
+    tuner, AUTOTUNE is as many calls as there are threads.
 
     Args: dataset: tf.data.Dataset. Returns: tf.data.Options.
     """
