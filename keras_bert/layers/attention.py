@@ -112,10 +112,10 @@ class MultiHeadSelfAttention(keras.layers.Layer):
             mask = mask if mask.shape[2] == 1 else mask[:, :, :queries]
         scores, scale = ops.matmul(query, ops.transpose(key, (0, 1, 3, 2))), head_size**-0.5  # (B, N, Q, T)
         seed = self.probabilities_dropout.next_seed(training)
-        weights = kernels.attention_weights(
-            scores, mask, features=self.hidden_size, scale=scale, rate=self.dropout, seed=seed, training=training
+        context = kernels.attended(
+            scores, mask, value, features=self.hidden_size, scale=scale, rate=self.dropout, seed=seed, training=training
         )
-        context = ops.transpose(ops.matmul(weights, value), (0, 2, 1, 3))  # (B, Q, N, D)
+        context = ops.transpose(context, (0, 2, 1, 3))  # (B, Q, N, D)
         length = ops.shape(context)[1]
         if defer_bias:
             output = self.output_dense.product(ops.reshape(context, (-1, self.hidden_size)), training)

@@ -13,13 +13,17 @@ from keras_bert.layers.initializers import bert_initializer
 
 
 def activation(name):
-    """The function that a BertConfig.hidden_act names, of x + bias.
+    """The function that a BertConfig.hidden_act names, of x + bias; with a kernel its product with that.
 
-    Returns: callable (x, bias=None, training=False). Raises: ValueError on another name.
+    Returns: callable (x, bias=None, kernel=None, training=False). Raises: ValueError on another name.
     """
 
     def plain(function):
-        return lambda x, bias=None, training=False: function(x if bias is None else x + bias)
+        def activate(x, bias=None, kernel=None, training=False):
+            x = function(x if bias is None else x + bias)
+            return x if kernel is None else kernels.product(x, kernel, training=training)
+
+        return activate
 
     functions = {
         "gelu": functools.partial(kernels.gelu, approximate=False),
@@ -128,15 +132,24 @@ class PostNormBlock(keras.layers.Layer):
         shape, flat = ops.shape(x), (-1, self.hidden_size)
         x, attended = ops.reshape(x, flat), ops.reshape(attended, flat)  # (B*T, H)
         x = self._add_and_norm(attended, self.attention.output_dense, x, self.attention_dropout_layer, self.attention_norm, training)
-        transformed = self.intermediate.product(x, training) if training else self.intermediate(x)
-        # TensorFlow fuses the tanh formula of GELU with the product before it only where its ops' names sort after the product's.
-        with keras.name_scope("intermediate_activation"):
-            transformed = self.activation(transformed, self.intermediate.deferred_bias if training else None, training=training)
-        apart = self.output_dense.bias_apart(training)
-        transformed = self.output_dense.product(transformed, training) if apart else self.output_dense(transformed)
+        transformed = self._transformed_in_training(x) if training else self._transformed(x)
         x = self._add_and_norm(transformed, self.output_dense, x, self.output_dropout_layer, self.output_norm, training)
         x = ops.reshape(x, shape)
         return (x, *probabilities) if return_attention_scores else x
+
+    def _transformed(self, x):
+        """The feed-forward network's two layers, the second without its bias where that is apart."""
+        x = self.intermediate(x)
+        # TensorFlow fuses the tanh formula of GELU with the product before it only where its ops' names sort after the product's.
+        with keras.name_scope("intermediate_activation"):
+            x = self.activation(x)
+        return self.output_dense.product(x) if self.output_dense.bias_apart(False) else self.output_dense(x)
+
+    def _transformed_in_training(self, x):
+        x, bias = self.intermediate.product(x, True), self.intermediate.deferred_bias
+        if self.output_dense.deferred_bias is None:  # quantized, say: it is more than a product with its kernel
+            return self.output_dense.product(self.activation(x, bias, training=True), True)
+        return self.activation(x, bias, kernel=self.output_dense.kernel, training=True)
 
     def _add_and_norm(self, x, dense, residual, dropout, norm, training):
         """x: of `dense`; without its bias where bias_apart."""

@@ -2,7 +2,8 @@
 
 TensorFlow runs every op of a chain as a pass of its own over memory, forward, and more of them backward. The fast path is one pass
 each way: a function that XLA compiles, an island in a graph whose matrix products stay TensorFlow's own (oneDNN's on a CPU), with
-the gradient written by hand. What it keeps for the gradient is what it was given, or as much; masks are drawn again, not kept.
+the gradient written by hand. What it keeps for the gradient is what it was given, or as much; masks are drawn again, not kept, and
+what such a chain gives to a product is computed again where the product's gradient wants it, in the pass that is made there anyway.
 
 In inference and on other backends there is the twin, in keras.ops. Graphs of inference hold no island, since a server need not have
 XLA; there, LayerNorm and softmax are written as oneDNN wants them.
@@ -28,8 +29,8 @@ def product(x, kernel, *, training=False):
 
     Args: x: floats [rows, features]. kernel: [features, units], a variable or tensor, of x's dtype or wider. Returns: [rows, units].
     """
-    if training and tf and x.dtype == tf.bfloat16 and kernel.dtype == "float32" and _by_onednn(x.dtype) and _pays(x.shape[-1]):
-        return _bfloat16_product()(x, tf.convert_to_tensor(kernel))
+    if training and tf and _in_parts(x, kernel):
+        return _product(x, tf.convert_to_tensor(kernel))
     return ops.matmul(x, ops.cast(kernel, x.dtype))
 
 
@@ -44,14 +45,21 @@ def bias_slows(dtype, kernel):
     return bool(tf) and dtype == "bfloat16" and isinstance(getattr(kernel, "value", None), tf.Variable) and _by_onednn(tf.bfloat16)
 
 
-def gelu(x, bias=None, *, approximate, training=False):
+def gelu(x, bias=None, *, approximate, kernel=None, training=False):
     """x + bias times the share of the standard normal distribution below it; approximate=True takes the tanh formula for that share.
 
-    Args: x: floats [..., features]. bias: [features], or None. Returns: as x. Source: Hendrycks & Gimpel 2016.
+    Args:
+        x: floats [..., features]; [rows, features] with a kernel.
+        bias: [features], or None.
+        kernel: [features, units]: give the product with it, see product; in training GELU's own values are then not kept.
+    Returns: as x; with a kernel [rows, units].
+    Source: Hendrycks & Gimpel 2016.
     """
     if tf and training:
-        return _gelu(approximate, bias is not None, _pays(x.shape[-1]))(x, *_tensors(bias))
-    return ops.gelu(x if bias is None else x + bias, approximate=approximate)
+        function = _gelu(approximate, kernel is not None, bias is not None, _pays(x.shape[-1]))
+        return function(x, *_tensors(kernel, bias))
+    x = ops.gelu(x if bias is None else x + bias, approximate=approximate)
+    return x if kernel is None else product(x, kernel, training=training)
 
 
 def layer_norm(x, gamma, beta, *, epsilon, bias=None, residual=None, rate=0.0, seed=None, training=False):
@@ -79,30 +87,33 @@ def layer_norm(x, gamma, beta, *, epsilon, bias=None, residual=None, rate=0.0, s
     return ops.cast(ops.layer_normalization(x, gamma, beta, axis=-1, epsilon=epsilon), x.dtype)
 
 
-def attention_weights(scores, mask, *, features, scale=1.0, rate=0.0, seed=None, training=False):
-    """dropout(softmax(scale * scores + mask)), over the last axis; float32 or wider within.
+def attended(scores, mask, value, *, features, scale=1.0, rate=0.0, seed=None, training=False):
+    """dropout(softmax(scale * scores + mask)) times value; float32 or wider within the softmax.
 
     bfloat16 has 8 bits, too few for a sum of hundreds of probabilities.
 
     Args:
         scores: floats [batch, heads, query, key].
         mask: float32, broadcastable to it.
+        value: [batch, heads, key, head_size], of the scores' dtype.
         features: those of a token, over all heads.
         scale: float.
         rate, seed: see dropout.
-    Returns: as scores.
+    Returns: [batch, heads, query, head_size].
     """
     if not training:
         rate = 0.0
     if tf and training:
-        return _attention_weights(scale, rate, _pays(features))(scores, mask, *([_seed(seed)] if rate else []))
+        return _attended(scale, rate, _pays(features))(scores, mask, value, *([_seed(seed)] if rate else []))
     if _by_onednn(scores.dtype):
-        return _onednn_softmax(scores, mask, scale)
-    return dropout(ops.cast(probabilities(scores, mask, scale), scores.dtype), rate, seed, training=training)
+        weights = _onednn_softmax(scores, mask, scale)
+    else:
+        weights = dropout(ops.cast(probabilities(scores, mask, scale), scores.dtype), rate, seed, training=training)
+    return ops.matmul(weights, value)
 
 
 def probabilities(scores, mask, scale=1.0):
-    """softmax(scale * scores + mask) in float32. Args: as attention_weights."""
+    """softmax(scale * scores + mask) in float32. Args: as attended."""
     wide = "float64" if keras.backend.standardize_dtype(scores.dtype) == "float64" else "float32"
     return ops.softmax(ops.cast(scores, wide) * scale + ops.cast(mask, wide), axis=-1)
 
@@ -185,12 +196,37 @@ def _island(function, compiled):
     return tf.function(function, jit_compile=True, autograph=False, reduce_retracing=True) if compiled else function
 
 
+def _in_parts(x, kernel):
+    """Whether a product's gradient by its kernel is summed in parts of the rows."""
+    return x.dtype == tf.bfloat16 and kernel.dtype == "float32" and _by_onednn(x.dtype) and _pays(x.shape[-1])
+
+
+def _product(x, kernel):
+    @tf.custom_gradient
+    def function(x, kernel):
+        narrow_kernel = tf.cast(kernel, x.dtype)
+
+        def gradient(slope):
+            return tf.matmul(slope, narrow_kernel, transpose_b=True), _kernel_slope(x, kernel, slope)
+
+        return tf.matmul(x, narrow_kernel), gradient
+
+    return function(x, kernel)
+
+
+def _kernel_slope(x, kernel, slope):
+    """Args: slope: of the product. Returns: that of the kernel, in its dtype."""
+    if _in_parts(x, kernel):
+        return _kernel_slope_by_parts()(x, slope)
+    return tf.cast(tf.matmul(x, slope, transpose_a=True), kernel.dtype)
+
+
 @functools.cache
-def _bfloat16_product():
+def _kernel_slope_by_parts():
     sum_of_parts = _island(lambda parts: tf.add_n([widen(part) for part in tf.unstack(parts)]), compiled=True)
 
     @tf.function(autograph=False)  # traced once for all layers of one shape
-    def slope_of_kernel(x, slope):
+    def function(x, slope):
         def in_one():
             return tf.cast(tf.matmul(x, slope, transpose_a=True), tf.float32)
 
@@ -202,11 +238,6 @@ def _bfloat16_product():
         rows = tf.shape(x)[0]
         return tf.cond((rows % _PARTS == 0) & (rows >= _MANY_ROWS), in_parts, in_one)
 
-    @tf.custom_gradient
-    def function(x, kernel):
-        narrow = tf.cast(kernel, x.dtype)
-        return tf.matmul(x, narrow), lambda slope: (tf.matmul(slope, narrow, transpose_b=True), slope_of_kernel(x, slope))
-
     return function
 
 
@@ -214,7 +245,7 @@ _PARTS, _MANY_ROWS = 4, 1024
 
 
 @functools.cache
-def _gelu(approximate, has_bias, compiled):  # has_bias: a tf.function takes one number of arguments
+def _gelu(approximate, has_kernel, has_bias, compiled):  # has_...: a tf.function takes one number of arguments
     def forward(x, *bias):
         wide = _added(x, *bias)
         return narrow(wide * _normal_share(wide, approximate)[0], x.dtype)
@@ -222,7 +253,8 @@ def _gelu(approximate, has_bias, compiled):  # has_bias: a tf.function takes one
     def backward(slope, x, *bias):
         wide = _added(x, *bias)
         share, density = _normal_share(wide, approximate)
-        return narrow(widen(slope) * (share + wide * density), x.dtype)
+        of_x = narrow(widen(slope) * (share + wide * density), x.dtype)
+        return (of_x, narrow(wide * share, x.dtype)) if has_kernel else of_x
 
     forward, backward = _island(forward, compiled), _island(backward, compiled)
 
@@ -234,7 +266,17 @@ def _gelu(approximate, has_bias, compiled):  # has_bias: a tf.function takes one
 
         return forward(x, *bias), gradient
 
-    return function
+    @tf.custom_gradient
+    def times_kernel(x, kernel, *bias):
+        narrow_kernel = tf.cast(kernel, x.dtype)
+
+        def gradient(slope):
+            of_x, values = backward(tf.matmul(slope, narrow_kernel, transpose_b=True), x, *bias)
+            return of_x, _kernel_slope(values, kernel, slope), *_bias_slopes(of_x, bias)
+
+        return tf.matmul(forward(x, *bias), narrow_kernel), gradient
+
+    return times_kernel if has_kernel else function
 
 
 def _added(x, *bias):
@@ -305,7 +347,7 @@ def _layer_norm(epsilon, rate, has_bias, has_residual, compiled):
 
 
 @functools.cache
-def _attention_weights(scale, rate, compiled):
+def _attended(scale, rate, compiled):
     def forward(scores, mask, *seed):
         wide = widen(scores)
         likely = tf.nn.softmax(wide * scale + tf.cast(mask, wide.dtype), axis=-1)
@@ -316,18 +358,25 @@ def _attention_weights(scale, rate, compiled):
         dtype, likely, slope = likely.dtype, widen(likely), widen(slope)
         if rate:
             slope = masked(slope, rate, *seed)
-        return narrow(scale * likely * (slope - _row_sums(slope * likely, compiled)), dtype)
+        of_scores = narrow(scale * likely * (slope - _row_sums(slope * likely, compiled)), dtype)
+        return (of_scores, narrow(masked(likely, rate, *seed), dtype)) if rate else of_scores
 
     forward, backward = _island(forward, compiled), _island(backward, compiled)
 
     @tf.custom_gradient
-    def function(scores, mask, *seed):
+    def function(scores, mask, value, *seed):
         if compiled and _by_onednn(scores.dtype):
             likely = _onednn_softmax(scores, mask, scale)
             weights = _dropout(rate, compiled)(likely, *seed) if rate else likely
         else:
             weights, likely = forward(scores, mask, *seed)
-        return weights, lambda slope: (backward(likely, slope, *seed), None, *[None for _ in seed])
+
+        def gradient(slope):
+            slopes = backward(likely, tf.matmul(slope, value, transpose_b=True), *seed)
+            of_scores, weights = slopes if rate else (slopes, likely)
+            return of_scores, None, tf.matmul(weights, slope, transpose_a=True), *[None for _ in seed]
+
+        return tf.matmul(weights, value), gradient
 
     return function
 

@@ -11,7 +11,7 @@ from keras_bert.data import batch_by_length, batch_by_tokens, count_batches, cut
 from keras_bert.tasks import inputs
 from keras_bert.text import BertPacker
 from keras_bert.training import TrainingModel
-from keras_bert.training.distribution import is_tpu
+from keras_bert.training.distribution import is_tpu, untuned
 
 BATCH_SIZE = 32  # google-research's run_classifier.py, and Keras's default
 # Where batches have a budget of tokens, lengths are rounded up to this at least: a batch's rows follow from its length, so that
@@ -187,7 +187,7 @@ class RawTextModel(TrainingModel):
             raise ValueError("the dataset never ends; take(number) of it")
         dataset = self._as_unlabelled(dataset)
         columns = {}
-        for element in dataset.as_numpy_iterator():
+        for element in dataset.with_options(untuned(dataset)).as_numpy_iterator():
             x = element[0] if isinstance(element, tuple) else element
             if not isinstance(x, dict):
                 x = dict(zip((inputs.TEXT, inputs.TEXT_PAIR), x if isinstance(x, tuple) else (x,), strict=False))
@@ -269,7 +269,7 @@ class RawTextModel(TrainingModel):
     def _lengths_of(self, dataset, packer):
         """Returns: int32 array [examples], the padded length of each."""
         lengths = with_lengths(dataset, _lengths_by(packer)).map(lambda _, length: length).batch(100_000)
-        return np.concatenate(list(lengths.as_numpy_iterator()))
+        return np.concatenate(list(lengths.with_options(untuned(lengths)).as_numpy_iterator()))
 
     def _as_unlabelled(self, dataset):
         """Without labels, two strings are the pair that this model reads."""

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from keras_bert.tasks.task import Task
 from keras_bert.text.lines import read_lines
+from keras_bert.training.distribution import untuned
 
 BATCH = 1024
 
@@ -62,7 +63,8 @@ def _wanted_ids(tokenizer, keep, min_count):
             keep = iter(keep)  # texts, not files
     counts = np.zeros(tokenizer.vocabulary_size, "int64")
     texts = tf.data.Dataset.from_generator(lambda: read_lines(keep), output_signature=tf.TensorSpec([], tf.string))
-    for ids in texts.batch(BATCH).map(lambda batch: tokenizer.tokenize(batch).values, num_parallel_calls=tf.data.AUTOTUNE):
+    batches = texts.batch(BATCH).map(lambda batch: tokenizer.tokenize(batch).values, num_parallel_calls=tf.data.AUTOTUNE)
+    for ids in batches.with_options(untuned(batches)):
         counts += np.bincount(ids.numpy(), minlength=len(counts))
     if not counts.any():
         raise ValueError("nothing to keep: there is no word in the texts")

@@ -29,27 +29,33 @@ def layer_norm(rate, has_residual=True):
     return function
 
 
-def attention_weights(rate):
+def gelu_product(x, kernel, bias=None):
+    return kernels.gelu(x, bias, kernel=kernel, approximate=False, training=True)
+
+
+def attended(rate):
     mask = tf.constant([[0.0, 0.0, -1e9, 0.0]])[:, None, None]
     options = {"features": 4, "scale": 0.7, "rate": rate, "seed": tf.constant(SEED) if rate else None, "training": True}
-    return lambda scores: kernels.attention_weights(scores, mask, **options)
+    return lambda scores, value: kernels.attended(scores, mask, value, **options)
 
 
 def dropout(x):
     return kernels.dropout(x, 0.4, tf.constant(SEED), training=True)
 
 
-ROWS, ROW, SCORES = (2, 3, 5), (5,), (1, 2, 3, 4)
+ROWS, ROW, SCORES, VALUES = (2, 3, 5), (5,), (1, 2, 3, 4), (1, 2, 4, 2)
 CASES = {
     "gelu": (gelu(False), [ROWS]),
     "gelu_tanh": (gelu(True), [ROWS]),
     "gelu_of_biased": (gelu(False), [ROWS, ROW]),
+    "gelu_product": (gelu_product, [(3, 5), (5, 2)]),
+    "gelu_product_of_biased": (gelu_product, [(3, 5), (5, 2), ROW]),
     "layer_norm_of_biased": (biased_layer_norm, [ROWS, ROW, ROW, ROW, ROWS]),
     "layer_norm": (layer_norm(0.0), [ROWS, ROW, ROW, ROWS]),
     "layer_norm_and_dropout": (layer_norm(0.3), [ROWS, ROW, ROW, ROWS]),
     "layer_norm_alone": (layer_norm(0.0, has_residual=False), [ROWS, ROW, ROW]),
-    "attention_weights": (attention_weights(0.0), [SCORES]),
-    "attention_weights_and_dropout": (attention_weights(0.3), [SCORES]),
+    "attended": (attended(0.0), [SCORES, VALUES]),
+    "attended_and_dropout": (attended(0.3), [SCORES, VALUES]),
     "dropout": (dropout, [ROWS]),
 }
 
@@ -85,7 +91,9 @@ def test_gradients_are_those_of_finite_differences(compiled, name):
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 2e-6), ("bfloat16", 2e-2), ("float16", 2e-3)])
-@pytest.mark.parametrize("name", ["gelu", "gelu_tanh", "gelu_of_biased", "layer_norm", "layer_norm_alone", "attention_weights"])
+@pytest.mark.parametrize(
+    "name", ["gelu", "gelu_tanh", "gelu_of_biased", "gelu_product_of_biased", "layer_norm", "layer_norm_alone", "attended"]
+)
 def test_values_and_gradients_are_those_of_keras_ops(compiled, name, dtype, tolerance, monkeypatch):
     function, shapes = CASES[name]
     values = drawn(shapes, dtype)
@@ -207,7 +215,7 @@ def test_a_bfloat16_product_s_gradients_are_rounded_once(rows):
     def gradients(x, slope):
         with tf.GradientTape() as tape:
             tape.watch([x, kernel])
-            y = kernels.product(x, kernel)
+            y = kernels.product(x, kernel, training=True)
         return y, *tape.gradient(y, [x, kernel], output_gradients=slope)
 
     y, of_x, of_kernel = gradients(x, slope)
