@@ -2,10 +2,11 @@
 
     python -m benchmarks memory --rounds 3 --json memory.json        # BERT-base and BERT-large; about 40 minutes on 2 cores, 24 GB
     python -m benchmarks memory --parts rematerialize --dtype bfloat16 --rounds 1
+    python -m benchmarks memory --parts peers --rematerialize --peers transformers_compile
 
 Each figure is of a fresh process, of all that it held: libraries, weights, AdamW's moments, gradients and activations. Part "peers" is a
-batch of the given size with the same weights, "rematerialize" BertEncoder(config, rematerialize=True) beside the same without, at
-BERT-large's size. Processes take turns, one at a time, since two of BERT-large would not fit into 24 GB.
+batch of the given size with the same weights (--rematerialize: ours with that option), "rematerialize" BERT-large's size with that
+option beside the same without. Processes take turns, one at a time, since two of BERT-large would not fit into 24 GB.
 """
 
 import os
@@ -29,6 +30,7 @@ ALL = (
 )
 PEERS = tuple(peer.name for peer in ALL)
 PLAIN = "keras_bert fit"  # what rematerialisation stands beside
+REMATERIALIZED = f"{PLAIN}, rematerialize=True"
 TARGET_RATIO, TARGET_GB = 1.0, 16
 RUNS = 2  # in a process: the first traces and allocates, the second shows a step's time
 
@@ -36,6 +38,7 @@ RUNS = 2  # in a process: the first traces and allocates, the second shows a ste
 def add_arguments(parser, positive):
     bert.add_arguments(parser, positive, dtypes=DTYPES, batches=2)
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS), help="default: both")
+    parser.add_argument("--rematerialize", action="store_true", help="ours so in part peers, too")
     parser.add_argument("--large_layers", type=positive(int), default=24, metavar="N", help="(default: %(default)s, as BERT-large)")
     parser.add_argument("--large_hidden", type=positive(int), default=1024, metavar="N", help="a multiple of 64 (default: %(default)s)")
     parser.add_argument("--large_batch_size", type=positive(int), default=8, metavar="N", help="rows (default: %(default)s)")
@@ -54,6 +57,7 @@ def beside_peers(options):
     python = peers.check_python(options.peers_python)
     chosen = [peer for peer in ALL if peer.name in options.peers]
     settings = bert.settings_of(options) | {"job": "training"}
+    name = REMATERIALIZED if options.rematerialize else PLAIN
     with tempfile.TemporaryDirectory() as directory:
         weights = bert.Weights(options, directory, model_garden=any(peer.script.startswith("model_garden") for peer in chosen))
         for dtype in options.dtype:
@@ -61,10 +65,10 @@ def beside_peers(options):
                 common = settings | weights.settings(peer.hidden_act) | {"policy": POLICIES[dtype]}
                 own, its = in_turns(
                     options,
-                    (PLAIN, "keras_bert_classifier", None, common | {"form": "fit"}),
+                    (name, "keras_bert_classifier", None, common | {"form": "fit", "rematerialize": options.rematerialize}),
                     (peer.name, peer.script, python, common | peer.settings),
                 )
-                row = bert.row_of(NAME, options, PLAIN, peer, dtype, TARGET_RATIO) | {"ratio_of": "memory"}
+                row = bert.row_of(NAME, options, name, peer, dtype, TARGET_RATIO) | {"ratio_of": "memory"}
                 # A rate here is how many such processes a byte would hold: more is better, as compare wants it.
                 yield (
                     row | summary(own, its) | report.compare([1 / run["peak_bytes"] for run in own], [1 / run["peak_bytes"] for run in its])
@@ -79,13 +83,12 @@ def rematerialized(options):
     for dtype in options.dtype:
         plain = bert.Peer(PLAIN, "keras_bert_classifier", {}, TANH, POLICIES)
         common = settings | {"policy": POLICIES[dtype]}
-        name = f"{PLAIN}, rematerialize=True"
         own, its = in_turns(
             large,
-            (name, plain.script, None, common | {"rematerialize": True}),
+            (REMATERIALIZED, plain.script, None, common | {"rematerialize": True}),
             (PLAIN, plain.script, None, common | {"rematerialize": False}),
         )
-        row = bert.row_of(NAME, large, name, plain, dtype, None) | {"ratio_of": "speed", "target_gb": TARGET_GB}
+        row = bert.row_of(NAME, large, REMATERIALIZED, plain, dtype, None) | {"ratio_of": "speed", "target_gb": TARGET_GB}
         yield row | summary(own, its) | report.compare([1 / run["seconds"] for run in own], [1 / run["seconds"] for run in its])
 
 

@@ -1,8 +1,7 @@
 """BertClassifier: in a tf.function, by predict on strings, as an exported SavedModel, or trained by fit.
 
 Settings: form: "graph", "predict", "saved_model" or "fit". max_tokens_per_batch: of strings, in place of batch_size; or pad_to_max: true.
-rematerialize: true or false makes new weights of `config`, with that option of
-BertEncoder; absent, the directory's are loaded.
+Without a directory, weights are new ones of `config`. rematerialize: true for that option of BertEncoder.
 tf_config: what TF_CONFIG says to a worker of MultiWorkerMirroredStrategy.
 """
 
@@ -31,9 +30,8 @@ class KerasBert(bert_common.ClassifierSide):
         form = settings["form"]
         # The exporter turns a float32 model into the dtype that is to be served.
         dtype = "float32" if form == "saved_model" else self.policy
-        if "rematerialize" in settings:
-            option = {"rematerialize": True} if settings["rematerialize"] else {}
-            self.model = BertClassifier(BertEncoder(BertConfig(**settings["config"]), dtype=dtype, **option), ["negative", "positive"])
+        if "directory" not in settings:
+            self.model = BertClassifier(BertEncoder(BertConfig(**settings["config"]), dtype=dtype), ["negative", "positive"])
         else:
             options = {"pad_to_multiple_of": None} if settings.get("pad_to_max") else {}
             scope = contextlib.nullcontext()
@@ -44,6 +42,7 @@ class KerasBert(bert_common.ClassifierSide):
                 self.model = BertClassifier.from_pretrained(
                     settings["directory"], dtype=dtype, max_length=settings["length"], text_pair=False, **options
                 )
+        self.model.encoder.rematerialize = settings.get("rematerialize", False)
         if form == "graph":
             function = tf.function(lambda features: self.model(features, training=False), autograph=False)
             self.forward = lambda features: tf.nn.softmax(tf.cast(function(features), tf.float32)).numpy()

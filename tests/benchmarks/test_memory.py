@@ -19,9 +19,11 @@ class FakeSide:
 
     figures: ClassVar[dict] = {}
     log: ClassVar[list] = []
+    settings: ClassVar[list] = []
 
     def __init__(self, name, script, *, threads, python, settings):
         self.name, self.versions = name, {name: "1"}
+        self.settings.append(settings)
         self.answer = next(self.figures[name])
 
     def __enter__(self):
@@ -39,9 +41,8 @@ class FakeSide:
 def fake(monkeypatch):
     monkeypatch.setattr(memory.peers, "Side", FakeSide)
     monkeypatch.setattr(FakeSide, "log", [])
-    return lambda **figures: monkeypatch.setattr(
-        FakeSide, "figures", {name.replace("_", " "): iter(values) for name, values in figures.items()}
-    )
+    monkeypatch.setattr(FakeSide, "settings", [])
+    return lambda **figures: monkeypatch.setattr(FakeSide, "figures", {name: iter(values) for name, values in figures.items()})
 
 
 def options(*arguments):
@@ -57,6 +58,7 @@ def test_one_process_lives_at_a_time(fake):
 
 def test_rematerialisation_is_told_in_gigabytes_and_in_time(fake, monkeypatch):
     monkeypatch.setattr(memory, "PLAIN", "plain")
+    monkeypatch.setattr(memory, "REMATERIALIZED", "plain, rematerialize=True")
     monkeypatch.setattr(bert, "config_of", lambda options: {"vocab_size": 9, "layers": options.layers})
     fake(**{"plain, rematerialize=True": [(4.0, 8e9), (4.0, 9e9)], "plain": [(3.0, 12e9), (2.0, 14e9)]})
     asked = options("--large_layers", 3, "--large_hidden", 128, "--large_batch_size", 2)
@@ -65,6 +67,24 @@ def test_rematerialisation_is_told_in_gigabytes_and_in_time(fake, monkeypatch):
     assert row["ratio_median"] == pytest.approx((3 / 4 + 2 / 4) / 2)
     assert (row["layers"], row["hidden"], row["batch_size"], row["batches"]) == (3, 128, 2, 1)
     assert "| 2 × 16, 3 layers of 128 | 8.50 | 13.00 | ≤ 16 GB | 4.00 | 2.50 | 0.62 (speed) | 0.12 |" in memory.table([row])
+
+
+@pytest.mark.parametrize("wanted", [False, True])
+def test_ours_beside_a_peer_rematerializes_where_asked(fake, monkeypatch, wanted):
+    class Weights:
+        def __init__(self, *_, **__):
+            pass
+
+        def settings(self, hidden_act):
+            return {"directory": "weights"}
+
+    monkeypatch.setattr(bert, "Weights", Weights)
+    fake(**{memory.REMATERIALIZED if wanted else memory.PLAIN: [(1, 5e9), (1, 6e9)], "keras_hub_fit": [(1, 6e9), (1, 9e9)]})
+    asked = options("--peers_python", sys.executable, "--peers", "keras_hub_fit", *(["--rematerialize"] if wanted else []))
+    (row,) = memory.beside_peers(asked)
+    assert [settings.get("rematerialize") for settings in FakeSide.settings] == [wanted, None] * 2
+    assert row["side"] == (memory.REMATERIALIZED if wanted else memory.PLAIN)
+    assert row["ratio_median"] == pytest.approx((6 / 5 + 9 / 6) / 2)
 
 
 def test_a_system_that_does_not_tell_memory_is_told(fake):
