@@ -1,9 +1,11 @@
 """Where a model is trained: the tf.distribute strategies, and how each replica comes by its rows of a batch."""
 
+import contextlib
 import json
 import os
 
 import tensorflow as tf
+from tensorflow.python.data.ops import multi_device_iterator_ops
 
 from keras_bert import features
 
@@ -137,6 +139,29 @@ def untuned(dataset):
     if dataset.options().autotune.enabled is None:
         options.autotune.enabled = False
     return options
+
+
+@contextlib.contextmanager
+def untuned_devices():
+    """Leave tf.data's tuner out of the buffer of one batch, too, that a strategy puts before each device; for iterators made within.
+
+    It has nothing to tune there, and holds up the loop's end all the same: see untuned. TensorFlow 2.20 has no option that reaches it.
+    """
+    name = "_create_device_dataset"
+    create = getattr(multi_device_iterator_ops, name, None)
+    if create is None:  # another TensorFlow: slower at the end, and right
+        yield
+        return
+
+    def create_untuned(*arguments, **keywords):
+        dataset = create(*arguments, **keywords)
+        return dataset.with_options(untuned(dataset))
+
+    setattr(multi_device_iterator_ops, name, create_untuned)
+    try:
+        yield
+    finally:
+        setattr(multi_device_iterator_ops, name, create)
 
 
 def _rows_of(batch, replica, replicas):

@@ -8,7 +8,7 @@ import tensorflow as tf
 from keras import tree
 
 from keras_bert.training.averaging import averaged_weights
-from keras_bert.training.distribution import is_chief, is_multi_worker, is_tpu, shard, untuned
+from keras_bert.training.distribution import is_chief, is_multi_worker, is_tpu, shard, untuned, untuned_devices
 from keras_bert.training.global_loss import GlobalLoss
 from keras_bert.training.guards import StopOnNonFinite, check_batches
 from keras_bert.training.step_functions import StepFunctions
@@ -195,6 +195,7 @@ class TrainingModel(keras.Model):
 
     # Keras's loops, under any strategy.
 
+    @untuned_devices()
     def fit(
         self,
         x=None,
@@ -253,6 +254,7 @@ class TrainingModel(keras.Model):
                 self.optimizer.finalize_variable_values(self.trainable_variables)
         return history
 
+    @untuned_devices()
     def evaluate(self, x=None, y=None, batch_size=None, verbose="auto", sample_weight=None, **kwargs):
         """keras.Model.evaluate. During fit or Trainer, an optimizer with use_ema has its averages evaluated."""
         in_fit = kwargs.get("_use_cached_eval_dataset")
@@ -266,6 +268,7 @@ class TrainingModel(keras.Model):
         with averaged_weights(self):
             return super().evaluate(x, y, batch_size=batch_size, verbose=verbose, sample_weight=sample_weight, **kwargs)
 
+    @untuned_devices()
     def predict(self, x, batch_size=None, verbose="auto", steps=None, callbacks=None):
         """keras.Model.predict; every worker gets all rows, in the order given."""
         if self._shares_batches:

@@ -23,7 +23,7 @@ import tensorflow as tf
 from keras_bert.files import read_json, replaced_file, write_json
 from keras_bert.training.averaging import averaged_weights
 from keras_bert.training.checkpoint_store import CheckpointStore
-from keras_bert.training.distribution import is_chief, is_multi_worker
+from keras_bert.training.distribution import is_chief, is_multi_worker, untuned_devices
 from keras_bert.training.guards import check_batches
 from keras_bert.training.interval import Interval
 from keras_bert.training.progress import ProgressBar
@@ -191,7 +191,8 @@ class Trainer:
         dataset = check_batches(dataset_fn(step * batches_each), model)
         self._check_length(dataset, step, batches_each)
         dataset = dataset.take((self.total_steps - step) * batches_each)  # else the last call would make them all
-        iterator = iter(model._shard(dataset))
+        with untuned_devices():
+            iterator = iter(model._shard(dataset))
         model.step_seed = self.seed
         update = model.make_update_function(dataset.element_spec)
         interval = Interval(self, step)

@@ -4,8 +4,9 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow.python.data.ops import iterator_ops, multi_device_iterator_ops
 
-from keras_bert import BertClassifier, BertConfig, BertEncoder, BertMaskedLM
+from keras_bert import BertClassifier, BertConfig, BertEncoder, BertMaskedLM, training
 from keras_bert.training import TrainingModel
 from keras_bert.training.averaging import averaged_weights
 
@@ -256,3 +257,29 @@ def test_loops_leave_tf_data_s_tuner_out_unless_the_dataset_names_it(monkeypatch
     model.evaluate(dataset, verbose=0)
     model.predict(dataset.map(lambda x, _: x), verbose=0)
     assert set(seen) == {bool(wished)} and len(seen) == 4  # fit evaluates too
+
+
+def test_the_buffers_that_a_strategy_puts_before_its_devices_have_no_tuner(monkeypatch, tmp_path):
+    seen, create, made = [], multi_device_iterator_ops._create_device_dataset, iterator_ops.OwnedIterator.__init__
+
+    def spy(self, dataset=None, **keywords):
+        if dataset is not None:
+            seen.append(dataset.options().autotune.enabled)
+        made(self, dataset, **keywords)
+
+    monkeypatch.setattr(iterator_ops.OwnedIterator, "__init__", spy)
+    dataset = tf.data.Dataset.from_tensors((tf.ones([2, 3]), tf.ones([2, 1])))
+    with training.get_strategy("one_device").scope():
+        model = TrainingModel(inputs=(x := keras.Input([3])), outputs=keras.layers.Dense(1)(x))
+    model.compile(keras.optimizers.SGD(0.1), "mse")
+    loops = {
+        "fit": lambda: model.fit(dataset, verbose=0),
+        "evaluate": lambda: model.evaluate(dataset, verbose=0),
+        "predict": lambda: model.predict(dataset.map(lambda x, _: x), verbose=0),
+        "Trainer": lambda: training.Trainer(model, tmp_path, total_steps=1).train(lambda _: dataset),
+    }
+    for name, loop in loops.items():
+        loop()
+        assert seen and not any(enabled is not False for enabled in seen), name
+        seen.clear()
+    assert multi_device_iterator_ops._create_device_dataset is create
