@@ -164,3 +164,29 @@ def _texts(column):
 def _short(item):
     shown = repr(item)
     return shown if len(shown) <= 60 else shown[:57] + "..."
+
+
+def holds_batches_of_the_contract(dataset):
+    """Whether a dataset's elements are (contract, labels[, weights]), with one array of labels. Returns: bool."""
+    spec = dataset.element_spec
+    if not (isinstance(spec, tuple) and len(spec) in (2, 3) and features.is_contract(spec[0])):
+        return False
+    return isinstance(spec[1], tf.TensorSpec) and spec[1].shape.rank == 1  # several outputs have a dict of labels
+
+
+def split_off(x, y, sample_weight, share):
+    """Keep the last share of the rows for validation, as Keras does.
+
+    Args: x: raw texts. y, sample_weight: arrays of as many rows, or None. share: in (0, 1).
+    Returns: (x, y, sample_weight) of the first rows, and of the last.
+    """
+    if not 0 < share < 1:
+        raise ValueError(f"validation_split={share!r} is not in (0, 1)")
+    texts, text_pairs = split_texts(x)
+    cut = int(len(texts) * (1 - share))
+
+    def part(rows):
+        columns = texts[rows] if text_pairs is None else (texts[rows], text_pairs[rows])
+        return columns, None if y is None else y[rows], None if sample_weight is None else sample_weight[rows]
+
+    return part(slice(None, cut)), part(slice(cut, None))

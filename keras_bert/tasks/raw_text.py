@@ -94,7 +94,7 @@ class RawTextModel(TrainingModel):
         Raises: ValueError naming what does not fit, as a budget beside batch_size, or of less than max_length.
         """
         if validation_split and inputs.is_raw_texts(x):
-            (x, y, sample_weight), validation_data = _split_off(x, y, sample_weight, validation_split)
+            (x, y, sample_weight), validation_data = inputs.split_off(x, y, sample_weight, validation_split)
             validation_split = 0.0
         budget = max_tokens_per_batch
         x, y, sample_weight, batch_size = self._ready(x, y, sample_weight, batch_size, shuffle=shuffle, budget=budget)
@@ -219,7 +219,7 @@ class RawTextModel(TrainingModel):
             return self._batch(dataset, batch_size, shuffle=shuffle, labelled=labelled, budget=budget), None, None, None
         if features.is_contract(x) and y is not None:
             y = self.encode_label_list(y)
-        elif isinstance(x, tf.data.Dataset) and _holds_batches_of_the_contract(x):
+        elif isinstance(x, tf.data.Dataset) and inputs.holds_batches_of_the_contract(x):
             x = x.map(lambda batch, labels, *weight: (batch, self.encode_labels(labels), *weight))
         return x, y, sample_weight, batch_size
 
@@ -381,27 +381,6 @@ def _lengths_by(packer):
         return packer.padded_lengths(*x) if isinstance(x, tuple) else packer.padded_lengths(x)
 
     return lengths
-
-
-def _holds_batches_of_the_contract(dataset):
-    spec = dataset.element_spec
-    if not (isinstance(spec, tuple) and len(spec) in (2, 3) and features.is_contract(spec[0])):
-        return False
-    return isinstance(spec[1], tf.TensorSpec) and spec[1].shape.rank == 1  # several outputs have a dict of labels
-
-
-def _split_off(x, y, sample_weight, share):
-    """Keep the last share of the rows for validation, as Keras does."""
-    if not 0 < share < 1:
-        raise ValueError(f"validation_split={share!r} is not in (0, 1)")
-    texts, text_pairs = inputs.split_texts(x)
-    cut = int(len(texts) * (1 - share))
-
-    def part(rows):
-        columns = texts[rows] if text_pairs is None else (texts[rows], text_pairs[rows])
-        return columns, None if y is None else y[rows], None if sample_weight is None else sample_weight[rows]
-
-    return part(slice(None, cut)), part(slice(cut, None))
 
 
 def _batches_of_an_epoch(x, batch_size, validation_split):
