@@ -113,9 +113,11 @@ def compare_outputs(own, its, dtype):
 
     Returns: float: the root mean square of the differences of the scores (logits of the second label less the first's), over their
         standard deviation from text to text. Scores of two different models have some 1.4: the square root of 2.
-    Raises: BenchmarkError where that is more than rounding.
+    Raises: BenchmarkError where that is more than rounding, or where there is one sequence only.
     """
     ours, theirs = (np.log(np.array(side.ask("outputs")["outputs"])) @ [-1, 1] for side in (own, its))
+    if len(theirs) < 2:
+        raise peers.BenchmarkError("one sequence tells nothing of what differs from text to text: give --batches 2 or more")
     difference = float(np.sqrt(np.mean((ours - theirs) ** 2)) / theirs.std())
     if not difference <= MAY_DIFFER[dtype]:
         raise peers.BenchmarkError(

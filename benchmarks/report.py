@@ -95,16 +95,20 @@ def plot_ratios(rows, labels, path, title, *, xlabel="times as fast as the peer"
     return _save(figure, path)
 
 
-def plot_lines(curves, path, *, xlabel, ylabel, title):
-    """Draw curves over a logarithmic x axis. Args: curves: dict of name to (xs, ys). Returns: path."""
+def plot_lines(curves, path, *, xlabel, ylabel, title, yscale="linear"):
+    """Draw curves over a logarithmic x axis. Args: curves: dict of name to (xs, ys). yscale: "linear", from 0, or "log". Returns: path."""
     figure, axes = import_pyplot().subplots(figsize=(7, 4.5), layout="constrained")
     for name, (xs, ys) in curves.items():
         axes.plot(xs, ys, marker="o", label=name)
     axes.set(xscale="log", xlabel=xlabel, ylabel=ylabel, title=title)
     ticks = sorted({x for xs, _ in curves.values() for x in xs})
-    axes.minorticks_off()
+    axes.minorticks_off()  # of x
     axes.set_xticks(ticks, [f"{x:g}" for x in ticks], minor=False)
-    axes.set_ylim(bottom=0)
+    if yscale == "log":
+        axes.set_yscale("log", base=10)
+        axes.grid(axis="y", which="both", alpha=0.3)
+    else:
+        axes.set_ylim(bottom=0)
     axes.legend()
     return _save(figure, path)
 

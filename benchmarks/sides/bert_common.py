@@ -71,7 +71,7 @@ class ClassifierSide:
     def outputs(self, request):
         if self.job == "training":  # one batch again and again: its loss tells whether the update was right
             return [float(np.ravel(self.work(self.batches[:1]))[-1]) for _ in range(request["steps"])]
-        batches = self.batches if self.job == "predict" else [padded(self.batches[0])]
+        batches = self.batches if self.job == "predict" else [padded(batch) for batch in self.batches]
         return np.asarray(self.work(batches), "float64").tolist()
 
     @property

@@ -80,6 +80,19 @@ def test_every_side_has_the_same_batches_and_padding_is_not_at_the_rows_front(be
     assert np.array_equal(batch["input_ids"] != 0, batch["attention_mask"] == 1)
 
 
+def test_outputs_are_of_all_batches_not_of_the_first_alone(bert_common):
+    class Side(bert_common.ClassifierSide):
+        def prepare(self):
+            pass
+
+        def work(self, batches):  # a score that tells the row and how much of it is not padding
+            return np.concatenate([(batch["input_ids"] * batch["attention_mask"]).sum(1, keepdims=True) for batch in batches])
+
+    side = Side(SETTINGS | {"threads": 1, "job": "inference", "policy": "float32", "batch_size": 1, "batches": 3})
+    ids = [batch["input_ids"] for batch in side.batches]
+    assert side.outputs({}) == [[row[0, : row.shape[1] // 2].sum()] for row in ids]
+
+
 def test_the_peak_is_of_the_fastest_product(bert_common):
     sizes = []
     peak = bert_common.matmul_peak(lambda size: lambda: sizes.append(size))  # does nothing, quickly

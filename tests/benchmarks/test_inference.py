@@ -91,6 +91,12 @@ def test_answers_that_do_not_depend_on_the_text_prove_nothing():
         inference.compare_outputs(same, same, "float32")
 
 
+def test_one_sequence_is_refused():
+    one = Answers("side", [[0.3, 0.7]])
+    with pytest.raises(BenchmarkError, match="give --batches 2 or more"):
+        inference.compare_outputs(one, one, "float32")
+
+
 def test_targets_are_those_of_the_best_servable_form():
     by_name = {peer.name: peer for peer in inference.ALL}
     target = inference.target

@@ -75,6 +75,18 @@ side.serve(Worker)
         assert workers.ask("run") == {"seconds": 2.0, "checksum": 0}
 
 
+def test_a_side_is_warm_after_two_seconds_and_not_after_one_run():
+    times = iter([9.0, 0.75, 0.75, 0.75, 0.75])  # the first compiles
+
+    class Recorder:
+        def ask(self, do, **request):
+            assert (do, request) == ("run", {"length": 8})
+            return {"seconds": next(times)}
+
+    scaling.warm_up(Recorder(), {"length": 8})
+    assert list(times) == [0.75]
+
+
 def test_ports_are_different():
     assert len(set(scaling.free_ports(2))) == 2
 
@@ -97,4 +109,4 @@ def test_growth_is_told_and_drawn(tmp_path, monkeypatch):
     assert "Two workers take +25% more time than one process" in told
     path = str(tmp_path / "scaling_length.png")
     assert scaling.plot(rows, str(tmp_path)) == [path]
-    assert drawn[path]["its, float32"] == ([64, 128], [400.0, 1200.0])
+    assert drawn[path]["its, float32"] == ([64, 128], [200.0, 600.0])
