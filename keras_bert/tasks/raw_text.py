@@ -390,7 +390,7 @@ def _batches_of_an_epoch(x, batch_size, validation_split):
         if steps == tf.data.INFINITE_CARDINALITY:
             raise ValueError("the dataset never ends; give steps_per_epoch")
         if steps == tf.data.UNKNOWN_CARDINALITY:
-            steps = int(x.reduce(tf.constant(0, tf.int64), lambda count, _: count + 1))
+            steps = int(x.with_options(untuned(x)).reduce(tf.constant(0, tf.int64), lambda count, _: count + 1))
         return steps
     if features.is_contract(x):
         rows = int(len(x[features.INPUT_IDS]) * (1 - validation_split))

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_bert.layers import Dropout, PostNormBlock, bits, dropout_seed, kernels
+from keras_bert.layers import Dropout, PostNormBlock, bits, dropout_seed, islands, kernels, onednn
 from keras_bert.training.profiling import profile
 
 SEED = [7, -3]
@@ -63,7 +63,7 @@ CASES = {
 @pytest.fixture(params=[True, False], ids=["compiled", "plain"])
 def compiled(request, monkeypatch):
     """Both for small tensors: islands, and the same code as TensorFlow's ops."""
-    monkeypatch.setattr(kernels, "_pays", lambda features: request.param)
+    monkeypatch.setattr(islands, "_pays", lambda features: request.param)
     return request.param
 
 
@@ -106,7 +106,7 @@ def test_values_and_gradients_are_those_of_keras_ops(compiled, name, dtype, tole
         return [y, *tape.gradient(loss, values)]
 
     fast = answer()
-    monkeypatch.setattr(kernels, "tf", None)
+    monkeypatch.setattr(kernels, "TENSORFLOW", False)
     for ours, twin in zip(fast, answer(), strict=True):
         assert ours.dtype == twin.dtype == dtype
         np.testing.assert_allclose(tf.cast(ours, tf.float32), tf.cast(twin, tf.float32), atol=tolerance * max(1, np.abs(twin).max()))
@@ -177,7 +177,7 @@ def test_masks_look_random():
 def test_a_graph_of_inference_holds_no_island(tiny_config, monkeypatch):
     from keras_bert import BertEncoder
 
-    monkeypatch.setattr(kernels, "_pays", lambda features: True)
+    monkeypatch.setattr(islands, "_pays", lambda features: True)
     encoder = BertEncoder(tiny_config)
     names = ("input_ids", "token_type_ids", "attention_mask")
 
@@ -254,7 +254,7 @@ def test_layer_norm_of_inference_is_one_operation_of_onednn(rows, tmp_path):
     by_onednn = []
 
     def norm(x):
-        by_onednn.append(kernels._by_onednn(x.dtype))
+        by_onednn.append(onednn.takes(x.dtype))
         return kernels.layer_norm(x, gamma, beta, epsilon=1e-12)
 
     function = tf.function(norm, input_signature=[tf.TensorSpec([rows, 8], tf.float32)], autograph=False)

@@ -21,7 +21,7 @@ if "TF_CONFIG" not in os.environ:
 from by_hand import train_by_hand
 from toy import dataset, examples, make_model
 
-from keras_bert.layers import kernels
+from keras_bert.layers import islands as layer_islands
 from keras_bert.training import create_optimizer, get_strategy
 from keras_bert.training.distribution import is_chief
 
@@ -63,7 +63,7 @@ def train(
     Args: rows: of the data; the last batch holds what is left. strategy: None: by hand. islands: compile those of small tensors too.
     Returns: dict of arrays.
     """
-    kernels._pays = lambda features: islands
+    layer_islands._pays = lambda features: islands
     keras.utils.set_random_seed(seed)
     data = dataset(task, rows, batch)
     rate = {"learning_rate": learning_rate, "clip_norm": clip_norm, "ema_momentum": ema_momentum}
