@@ -7,7 +7,10 @@ Only ratios of one run bind: the two sides alternate, so that what else the mach
 """
 
 import argparse
+import os
 import sys
+
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # for every side; TensorFlow leaves it off on many CPUs, where it is faster
 
 from benchmarks import inference, memory, mixed_lengths, peers, report, scaling, startup, tokenization, trainer_overhead, training
 

@@ -21,6 +21,7 @@ import argparse
 import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's start-up chatter
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # off by default on many CPUs, where it makes BERT 1.3 to 1.7 times as fast
 
 from minilm import get_minilm
 from training_flags import DTYPES, add_training_flags, batch_measure, compile_for, print_figures, run, start

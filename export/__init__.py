@@ -1,6 +1,12 @@
-"""A model -> a SavedModel for TF Serving."""
+"""A model -> a SavedModel for TF Serving. Names are imported when they are first used."""
 
-from export.saved_model import export_saved_model
-from export.verify import run_saved_model, verify_saved_model
+from keras_bert.lazy import lazy_names
 
-__all__ = ["export_saved_model", "run_saved_model", "verify_saved_model"]
+_HOMES = {
+    "export_saved_model": "export.saved_model",
+    "run_saved_model": "export.verify",
+    "verify_saved_model": "export.verify",
+}
+
+__all__ = list(_HOMES)
+__getattr__, __dir__ = lazy_names(globals(), _HOMES)

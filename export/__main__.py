@@ -10,6 +10,9 @@ has 8 bits of precision, about 1e-2.
 
 import argparse
 import json
+import os
+
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # off by default on many CPUs, where it makes BERT 1.3 to 1.7 times as fast
 
 import keras_bert
 from export import export_saved_model, verify_saved_model

@@ -8,6 +8,9 @@ named "signature/input", strings as bytes, and OUT.npz gets "signature/output".
 
 import argparse
 import json
+import os
+
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # off by default on many CPUs, where it makes BERT 1.3 to 1.7 times as fast
 
 import numpy as np
 import tensorflow as tf

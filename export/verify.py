@@ -9,6 +9,7 @@ import numpy as np
 
 from export import signatures
 from keras_bert import features
+from keras_bert.layers import onednn
 
 ASK = os.path.join(os.path.dirname(os.path.abspath(__file__)), "ask.py")
 
@@ -71,7 +72,9 @@ def run_saved_model(path, inputs):
         np.savez(asked, **inputs)
         # By path, not by -m: the new process shall not find keras_bert by chance of where it was started.
         command = [sys.executable, ASK, os.fspath(path), "--inputs", asked, "--outputs", answered]
-        done = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "2"}, check=False)
+        # By the same kernels: with oneDNN and without, sums are rounded in other orders.
+        environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "2", onednn.VARIABLE: str(int(onednn.is_on()))}
+        done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
         if done.returncode:
             raise RuntimeError(f"{path} cannot be served; a new process ended with {done.returncode}:\n{done.stderr[-2000:]}")
         with np.load(answered) as outputs:  # plain arrays only: NumPy refuses pickles by default

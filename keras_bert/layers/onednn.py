@@ -1,5 +1,7 @@
 """Inference by oneDNN, which TensorFlow takes for graphs on x86 CPUs: LayerNorm and softmax written as its optimizer wants them."""
 
+import functools
+import logging
 import os
 import platform
 
@@ -11,13 +13,52 @@ if keras.backend.backend() == "tensorflow":  # the layers serve the other backen
     import tensorflow as tf
 
 
+VARIABLE = "TF_ENABLE_ONEDNN_OPTS"
+
+
 def takes(dtype):
     """Whether TensorFlow has oneDNN compute in a dtype, in the graph that is being traced."""
     if not tf or tf.executing_eagerly() or tf.as_dtype(dtype) not in (tf.float32, tf.bfloat16):
         return False
-    if platform.machine() not in ("x86_64", "AMD64") or platform.system() == "Darwin" or os.environ.get("TF_ENABLE_ONEDNN_OPTS") == "0":
+    if platform.machine() not in ("x86_64", "AMD64") or not on_cpu():
         return False
-    return on_cpu()
+    if not is_on():
+        _advise()
+        return False
+    # Elsewhere TensorFlow keeps bfloat16 to its own kernels.
+    return tf.as_dtype(dtype) == tf.float32 or bool(processor_flags() & {"avx512f", "avx_ne_convert"})
+
+
+@functools.cache
+def is_on():
+    """Whether this process's TensorFlow runs graphs by oneDNN.
+
+    TensorFlow decides when it is imported: by the environment variable TF_ENABLE_ONEDNN_OPTS, else by the processor and the build; on
+    Linux it takes oneDNN where there is AVX-512 VNNI, AVX-512 BF16 or AMX.
+    """
+    from tensorflow.python.util import _pywrap_util_port  # the one place where TensorFlow tells
+
+    return bool(_pywrap_util_port.IsMklEnabled())
+
+
+@functools.cache  # one line in a process
+def _advise():
+    if VARIABLE not in os.environ and "avx2" in processor_flags():
+        logging.getLogger("keras_bert").warning(
+            "TensorFlow leaves oneDNN off on this processor; models run 1.3 to 1.7 times as fast with it. Set the environment variable "
+            "%s=1 before TensorFlow is imported (or to 0, to turn this message off).",
+            VARIABLE,
+        )
+
+
+@functools.cache
+def processor_flags():
+    """Names of what the processor can do, as Linux spells them. Returns: frozenset of str; empty where there is no Linux to tell."""
+    try:
+        with open("/proc/cpuinfo", encoding="ascii", errors="replace") as file:
+            return frozenset(next((line for line in file if line.startswith("flags")), "").partition(":")[2].split())
+    except OSError:
+        return frozenset()
 
 
 def is_variable(kernel):
