@@ -1,8 +1,10 @@
 """Where a model is trained: the tf.distribute strategies, and how each replica comes by its rows of a batch."""
 
 import contextlib
+import functools
 import json
 import os
+import threading
 
 import tensorflow as tf
 from tensorflow.python.data.ops import multi_device_iterator_ops
@@ -141,27 +143,38 @@ def untuned(dataset):
     return options
 
 
+_loop = threading.local()  # depth: of untuned_devices in this thread
+
+
 @contextlib.contextmanager
 def untuned_devices():
     """Leave tf.data's tuner out of the buffer of one batch, too, that a strategy puts before each device; for iterators made within.
 
     It has nothing to tune there, and holds up the loop's end all the same: see untuned. TensorFlow 2.20 has no option that reaches it.
+    Other threads, and iterators made outside, are TensorFlow's own.
     """
-    name = "_create_device_dataset"
-    create = getattr(multi_device_iterator_ops, name, None)
-    if create is None:  # another TensorFlow: slower at the end, and right
-        yield
-        return
-
-    def create_untuned(*arguments, **keywords):
-        dataset = create(*arguments, **keywords)
-        return dataset.with_options(untuned(dataset))
-
-    setattr(multi_device_iterator_ops, name, create_untuned)
+    _loop.depth = getattr(_loop, "depth", 0) + 1
     try:
         yield
     finally:
-        setattr(multi_device_iterator_ops, name, create)
+        _loop.depth -= 1
+
+
+def _untuned_in_loops(create):
+    """TensorFlow's function that makes a device's buffer, which asks at each call whether it is made for a loop of ours."""
+
+    @functools.wraps(create)
+    def create_device_dataset(*arguments, **keywords):
+        dataset = create(*arguments, **keywords)
+        return dataset.with_options(untuned(dataset)) if getattr(_loop, "depth", 0) else dataset
+
+    return create_device_dataset
+
+
+# Once, when this module is imported, and never taken back: two loops in two threads could not take it back in order. In another TensorFlow
+# without that function loops are slower at their end, and right.
+if hasattr(multi_device_iterator_ops, "_create_device_dataset"):
+    multi_device_iterator_ops._create_device_dataset = _untuned_in_loops(multi_device_iterator_ops._create_device_dataset)
 
 
 def _rows_of(batch, replica, replicas):
