@@ -7,6 +7,8 @@ import tensorflow as tf
 WINDOW_BATCHES = 50
 # Examples sorted together for a budget of tokens: a window ends with one batch that is not full, so it should hold many.
 WINDOW_EXAMPLES = 20_000
+# Examples that one thread prepares, tokenizes above all, where a window is to be prepared by several.
+CHUNK_EXAMPLES = 1024
 
 
 def byte_lengths(x):
@@ -14,7 +16,9 @@ def byte_lengths(x):
     return tf.add_n([tf.strings.length(column) for column in tf.nest.flatten(x)])
 
 
-def batch_by_length(dataset, batch_size, *, lengths=byte_lengths, shuffle=False, seed=None, window_batches=WINDOW_BATCHES):
+def batch_by_length(
+    dataset, batch_size, *, lengths=byte_lengths, prepare=None, take=None, shuffle=False, seed=None, window_batches=WINDOW_BATCHES
+):
     """Batch texts with others of like length.
 
     Examples are taken in the order given, a window at a time; each window is sorted, longest first, and cut into batches.
@@ -23,28 +27,34 @@ def batch_by_length(dataset, batch_size, *, lengths=byte_lengths, shuffle=False,
         dataset: unbatched tf.data.Dataset whose element is text or (x, ...) with x as text, (text, text_pair) or a dict of them.
         batch_size: examples of a batch; the last one may hold fewer.
         lengths: x of a window -> int [batch] to sort by, in TensorFlow ops.
+        prepare: in place of lengths: a window's elements -> what batches are made of, and int [batch] to sort by.
+        take: (what prepare gives, integer [examples]) -> those examples of it; None: a gather of each tensor.
         shuffle: give the batches in random order, within about a window, anew each epoch; False: longest first.
         seed: int or int64 scalar of the random order, within each window, which then is the same in every epoch and run.
         window_batches: batches of a window.
     Returns: tf.data.Dataset of batches; its cardinality is known where that of `dataset` is.
     """
-
+    take = take or _gather
     is_tuple = isinstance(dataset.element_spec, tuple)
+    if prepare is None:
+
+        def prepare(*window):
+            window = window if is_tuple else window[0]
+            return window, lengths(window[0] if is_tuple else window)
 
     @tf.autograph.experimental.do_not_convert
     def sort_and_cut(number, window):
-        order = tf.argsort(lengths(window[0] if is_tuple else window), direction="DESCENDING", stable=True)
-        window = tf.nest.map_structure(lambda column: tf.gather(column, order), window)
-        if seed is None or not shuffle:
-            return tf.data.Dataset.from_tensor_slices(window).batch(batch_size)
-        # By stateless operations: the seed of tf.data's own shuffle cannot be a tensor where the global seed is 0.
+        elements, by = window
+        order = tf.argsort(by, direction="DESCENDING", stable=True)
         starts = tf.range(0, tf.shape(order)[0], batch_size)
-        starts = tf.random.experimental.stateless_shuffle(starts, [tf.cast(seed, tf.int64), number])
-        return tf.data.Dataset.from_tensor_slices(starts).map(
-            lambda start: tf.nest.map_structure(lambda column: column[start : start + batch_size], window)
-        )
+        if shuffle and seed is not None:
+            # By stateless operations: the seed of tf.data's own shuffle cannot be a tensor where the global seed is 0.
+            starts = tf.random.experimental.stateless_shuffle(starts, [tf.cast(seed, tf.int64), number])
+        batches = tf.data.Dataset.from_tensor_slices(starts)
+        return batches.map(lambda start: take(elements, order[start : start + batch_size]))
 
-    batches = dataset.batch(batch_size * window_batches).enumerate().flat_map(sort_and_cut)
+    windows = _prepared(dataset, batch_size * window_batches, prepare)
+    batches = windows.enumerate().flat_map(sort_and_cut)
     if shuffle and seed is None:
         batches = batches.shuffle(window_batches)
     examples = tf.get_static_value(dataset.cardinality())
@@ -53,6 +63,25 @@ def batch_by_length(dataset, batch_size, *, lengths=byte_lengths, shuffle=False,
     examples = int(examples)
     count = examples if examples == tf.data.INFINITE_CARDINALITY else -(-examples // batch_size)
     return batches.apply(tf.data.experimental.assert_cardinality(count))
+
+
+def _gather(elements, places):
+    return tf.nest.map_structure(lambda column: tf.gather(column, places), elements)
+
+
+def _prepared(dataset, examples, prepare):
+    """Windows of so many examples, prepared in parallel: in chunks, which are joined, where a window is large."""
+    prepare = tf.autograph.experimental.do_not_convert(prepare)
+    chunks = -(-examples // CHUNK_EXAMPLES)
+    if chunks < 3:
+        return dataset.batch(examples).map(prepare, num_parallel_calls=tf.data.AUTOTUNE)
+
+    @tf.autograph.experimental.do_not_convert
+    def joined(*window):
+        return tf.nest.map_structure(lambda part: part.merge_dims(0, 1), window)
+
+    prepared = dataset.batch(-(-examples // chunks)).map(prepare, num_parallel_calls=tf.data.AUTOTUNE)
+    return prepared.ragged_batch(chunks).map(joined)
 
 
 def with_lengths(dataset, lengths, *, examples_at_once=1024):
@@ -76,7 +105,7 @@ def with_lengths(dataset, lengths, *, examples_at_once=1024):
     return measured.apply(tf.data.experimental.assert_cardinality(count)) if int(count) >= 0 else measured
 
 
-def batch_by_tokens(dataset, max_tokens, *, shuffle=False, seed=None, window_examples=WINDOW_EXAMPLES):
+def batch_by_tokens(dataset, max_tokens, *, prepare=None, take=None, shuffle=False, seed=None, window_examples=WINDOW_EXAMPLES):
     """Batch texts with others of like length, as many as have room: rows times the longest row's length is at most max_tokens.
 
         lengths 8 8 16 8 8 with max_tokens=32  ->  16 8 | 8 8 8: the first has room for two rows of 16, the second for four of 8
@@ -88,28 +117,28 @@ def batch_by_tokens(dataset, max_tokens, *, shuffle=False, seed=None, window_exa
         dataset: unbatched tf.data.Dataset of (element, length: int32); see with_lengths. Lengths that are rounded up, as the
             packer's are, leave fewer shapes.
         max_tokens: most slots of a batch, padding among them.
+        prepare: see batch_by_length; the dataset's elements may then be any.
+        take: see batch_by_length.
         shuffle: give the batches of a window in random order, anew each epoch; False: longest first.
         seed: int or int64 scalar of the random order, which then is the same in every epoch and run.
         window_examples: examples that are sorted together.
     Returns: tf.data.Dataset of batches of elements.
     """
+    take = take or _gather
 
     @tf.autograph.experimental.do_not_convert
     def sort_and_cut(number, window):
         elements, lengths = window
         order = tf.argsort(lengths, direction="DESCENDING", stable=True)
-        elements = tf.nest.map_structure(lambda column: tf.gather(column, order), elements)
         starts = batch_starts(tf.gather(lengths, order), max_tokens)
         bounds = tf.stack([starts, tf.concat([starts[1:], tf.shape(order)], axis=0)], axis=1)
         if shuffle:
             # By stateless operations: see batch_by_length.
             fold = [tf.constant(0, tf.int64) if seed is None else tf.cast(seed, tf.int64), number]
             bounds = tf.random.experimental.stateless_shuffle(bounds, fold)
-        return tf.data.Dataset.from_tensor_slices(bounds).map(
-            lambda bound: tf.nest.map_structure(lambda column: column[bound[0] : bound[1]], elements)
-        )
+        return tf.data.Dataset.from_tensor_slices(bounds).map(lambda bound: take(elements, order[bound[0] : bound[1]]))
 
-    windows = dataset.batch(window_examples)
+    windows = _prepared(dataset, window_examples, prepare or (lambda elements, lengths: (elements, lengths)))
     if shuffle and seed is None:
         numbers = tf.data.Dataset.random(rerandomize_each_iteration=True)
         return tf.data.Dataset.zip(numbers, windows).flat_map(sort_and_cut)

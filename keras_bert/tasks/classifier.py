@@ -1,11 +1,12 @@
 """BertClassifier: one label for a text, or for a pair of texts."""
 
 import keras
-import numpy as np
-import tensorflow as tf
 
+from keras_bert.labels import check_labels
 from keras_bert.models import SequenceClassifier
-from keras_bert.tasks.task import Task, check_labels
+from keras_bert.preprocessing import ClassificationPreprocessor
+from keras_bert.problem_type import SOFTMAX, activate
+from keras_bert.tasks.task import Task
 
 
 @keras.saving.register_keras_serializable(package="keras_bert")
@@ -15,6 +16,7 @@ class BertClassifier(Task):
         model = BertClassifier.from_pretrained("path/to/bert", labels=["negative", "positive"])
         model.fit(["a fine film", "a waste of time"], ["positive", "negative"])
         model.predict(["what a treat"])     # float32 [1, 2], probabilities
+        model.answer(["what a treat"])      # [{"label": "positive", "score": ..., "probabilities": [...]}]
 
     `model.save("model.keras")` is read again by keras.saving.load_model, in a process that has imported this class.
     Calling the model on the contract gives logits, as a loss wants them; `predict` gives probabilities.
@@ -54,12 +56,28 @@ class BertClassifier(Task):
             max_length=max_length,
             pad_to_multiple_of=pad_to_multiple_of,
             text_pair=text_pair,
+            preprocessing={"labels": labels},
             **kwargs,
         )
-        self.labels = labels
 
     NETWORK = SequenceClassifier
     NETWORK_OPTIONS = ("labels", "pooling", "dropout")
+    PREPROCESSOR = ClassificationPreprocessor
+
+    @property
+    def labels(self):
+        """Names of the labels; new names may be set, as many."""
+        return list(self.preprocessor.labels.names)
+
+    @labels.setter
+    def labels(self, names):
+        names = check_labels(names)
+        if len(names) != self.network.num_labels:
+            raise ValueError(f"{len(names)} labels ({', '.join(names)}) for a classifier of {self.network.num_labels}")
+        self.change_settings(labels=names)
+
+    def class_weights(self, class_weight):
+        return None if class_weight is None else self.preprocessor.labels.class_weights(class_weight)
 
     @classmethod
     def from_pretrained(cls, path, labels=None, **options):
@@ -92,48 +110,5 @@ class BertClassifier(Task):
             loss = by_name[loss](from_logits=True)
         super().compile(optimizer=optimizer, loss=loss, metrics=metrics, **kwargs)
 
-    def predict_step(self, data):
-        return keras.ops.softmax(super().predict_step(data), axis=-1)
-
-    def encode_label_list(self, labels):
-        """Labels in memory -> ids.
-
-        Args: labels: list or array of names (str), of ids (int), or of one-hot or soft rows (float [batch, labels]).
-        Returns: int32 array [batch], or float32 array [batch, labels].
-        Raises: ValueError naming the first label that is none of the model's.
-        """
-        array = labels.numpy() if isinstance(labels, tf.Tensor) else np.asarray(labels)  # a list, an array, a pandas column
-        if array.dtype.kind in "USO":
-            ids = {name: index for index, name in enumerate(self.labels)}
-            names = [label.decode("utf-8", "replace") if isinstance(label, bytes) else label for label in array.ravel().tolist()]
-            for index, name in enumerate(names):
-                if name not in ids:
-                    raise ValueError(f"label {index} is {name!r}; the model's labels are {', '.join(self.labels)}")
-            return np.array([ids[name] for name in names], "int32")
-        if array.dtype.kind == "f" and array.ndim == 2:
-            if array.shape[1] != len(self.labels):
-                raise ValueError(f"labels have {array.shape[1]} columns; the model has {len(self.labels)} labels")
-            return array.astype("float32")
-        if array.dtype.kind not in "iub" or array.ndim != 1:
-            raise ValueError(f"labels are {array.dtype} of shape {array.shape}; expected names, or ids from 0, [batch]")
-        outside = np.flatnonzero((array < 0) | (array >= len(self.labels)))
-        if outside.size:
-            raise ValueError(
-                f"label {outside[0]} is {array[outside[0]]}; ids of the {len(self.labels)} labels are 0 to {len(self.labels) - 1}"
-            )
-        return array.astype("int32")
-
-    def encode_labels(self, labels):
-        if labels.dtype == tf.string:
-            matches = tf.equal(labels[:, None], tf.constant(self.labels))  # (B, L)
-            known = tf.reduce_all(tf.reduce_any(matches, axis=1))
-            check = tf.debugging.Assert(known, ["a label is none of", ", ".join(self.labels), "; labels:", labels])
-            with tf.control_dependencies([check]):
-                return tf.argmax(tf.cast(matches, tf.int32), axis=1, output_type=tf.int32)
-        if labels.dtype.is_integer and labels.shape.rank == 1:
-            message = f"a label id is not in 0 to {len(self.labels) - 1}"
-            low = tf.debugging.assert_non_negative(labels, message=message)
-            high = tf.debugging.assert_less(labels, tf.cast(len(self.labels), labels.dtype), message=message)
-            with tf.control_dependencies([check for check in (low, high) if check is not None]):
-                return tf.cast(labels, tf.int32)
-        return labels
+    def predictions(self, outputs):
+        return activate(outputs, SOFTMAX)

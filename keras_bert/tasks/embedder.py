@@ -3,6 +3,7 @@
 import keras
 
 from keras_bert.models import TextEmbedder
+from keras_bert.preprocessing import EmbeddingPreprocessor
 from keras_bert.tasks.task import Task
 
 
@@ -13,6 +14,7 @@ class BertEmbedder(Task):
         model = BertEmbedder.from_pretrained("all-MiniLM-L6-v2")
         vectors = model.predict(["a fine film", "what a treat"])    # float32 [2, hidden_size]
         vectors @ vectors.T                                         # cosines, where normalize is True
+        model.answer(["a fine film"])                               # [{"embedding": [...]}]
 
     Args:
         encoder: BertEncoder.
@@ -26,6 +28,7 @@ class BertEmbedder(Task):
 
     NETWORK = TextEmbedder
     NETWORK_OPTIONS = ("pooling", "normalize")
+    PREPROCESSOR = EmbeddingPreprocessor
 
     def __init__(self, encoder, tokenizer=None, *, pooling="mean", normalize=True, network=None, **kwargs):
         network = TextEmbedder(encoder, pooling=pooling, normalize=normalize) if network is None else network

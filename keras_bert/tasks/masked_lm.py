@@ -4,7 +4,8 @@ import keras
 
 from keras_bert import features
 from keras_bert.models import MaskedLM
-from keras_bert.tasks.task import Task
+from keras_bert.preprocessing import MaskedLMPreprocessor
+from keras_bert.tasks.task import Task, setting
 
 
 @keras.saving.register_keras_serializable(package="keras_bert")
@@ -14,11 +15,15 @@ class BertMaskedLM(Task):
         model = BertMaskedLM.from_pretrained("path/to/bert")
         logits = model(batch)       # batch: the contract and masked_positions; float32 [batch, max_predictions, vocab_size]
 
-    A batch without masked_positions asks about every position.
+        model.answer(["Paris is the [MASK] of France."])    # [{"words": [["capital", ...]], "scores": [[0.9, ...]], "count": 1}]
+
+    "[MASK]" in a text is the mask here. A batch without masked_positions asks about every position, and so does `predict` on texts:
+    float32 [texts, longest, vocab_size], zeros beyond a text's end.
 
     Args:
         encoder: BertEncoder.
         tokenizer: Tokenizer, or None to take only the contract.
+        top_k: words of an answer.
         head_hidden_act, head_layer_norm_eps: see models.MaskedLM.
         max_length, pad_to_multiple_of, text_pair: see Task.
         network: MaskedLM that is there already, of this encoder; None makes one.
@@ -27,20 +32,19 @@ class BertMaskedLM(Task):
 
     NETWORK = MaskedLM
     NETWORK_OPTIONS = ("head_hidden_act", "head_layer_norm_eps")
+    PREPROCESSOR = MaskedLMPreprocessor
+    top_k = setting("top_k")
 
-    def __init__(self, encoder, tokenizer=None, *, head_hidden_act=None, head_layer_norm_eps=None, network=None, **kwargs):
+    def __init__(self, encoder, tokenizer=None, *, top_k=5, head_hidden_act=None, head_layer_norm_eps=None, network=None, **kwargs):
         if network is None:
             network = MaskedLM(encoder, head_hidden_act=head_hidden_act, head_layer_norm_eps=head_layer_norm_eps)
-        super().__init__(network, tokenizer, **kwargs)
+        super().__init__(network, tokenizer, preprocessing={"top_k": top_k}, **kwargs)
 
     def call(self, features, training=None):
         return self.network(with_masked_positions(features), training=training)
 
     def default_loss(self):
         return masked_lm_loss()
-
-    def encode_label_list(self, labels):
-        return labels
 
 
 def with_masked_positions(batch):

@@ -3,6 +3,7 @@
 import keras
 
 from keras_bert.models import Pretrainer
+from keras_bert.preprocessing import NextSentencePreprocessor
 from keras_bert.tasks.masked_lm import masked_lm_loss, with_masked_positions
 from keras_bert.tasks.task import Task
 
@@ -16,6 +17,8 @@ class BertPretrainer(Task):
         outputs["mlm_logits"]       # float32 [batch, max_predictions, vocab_size]
         outputs["nsp_logits"]       # float32 [batch, 2]; 0: the second text follows, 1: it is a random one
 
+        model.answer([("a sentence .", "the next .")])  # [{"label": "is_next", "score": ..., "probabilities": [...]}]
+
     A batch without masked_positions asks about every position.
 
     Args:
@@ -27,6 +30,7 @@ class BertPretrainer(Task):
     """
 
     NETWORK = Pretrainer
+    PREPROCESSOR = NextSentencePreprocessor
 
     def __init__(self, encoder, tokenizer=None, *, network=None, **kwargs):
         super().__init__(Pretrainer(encoder) if network is None else network, tokenizer, **kwargs)
@@ -36,6 +40,3 @@ class BertPretrainer(Task):
 
     def default_loss(self):
         return {"mlm_logits": masked_lm_loss(), "nsp_logits": keras.losses.SparseCategoricalCrossentropy(from_logits=True)}
-
-    def encode_label_list(self, labels):
-        return labels

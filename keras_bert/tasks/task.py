@@ -1,4 +1,4 @@
-"""Task: a network that takes raw text in fit, evaluate and predict, and knows its way to disk and back."""
+"""Task: a network that takes raw text in fit, evaluate, predict and answer, and knows its way to disk and back."""
 
 import functools
 
@@ -7,8 +7,8 @@ import keras
 from keras_bert.checkpoints import native
 from keras_bert.checkpoints.checkpoint import load_weights
 from keras_bert.checkpoints.networks import as_checkpoint, build_network, check_vocabulary_size
-from keras_bert.tasks.raw_text import RawTextModel
-from keras_bert.text import BertPacker
+from keras_bert.labels import check_labels
+from keras_bert.tasks.raw_data import RawData
 from keras_bert.text.serialization import tokenizer_from_config, tokenizer_to_config
 from keras_bert.training import create_optimizer
 from keras_bert.training.distribution import is_tpu
@@ -18,45 +18,95 @@ LEARNING_RATE = 5e-5  # the largest that Devlin et al. 2018 (appendix A.3) tried
 MAX_LENGTH = 128  # as google-research's run_classifier.py
 
 
-class Task(RawTextModel):
-    """Base of the models that users hold. A subclass gives the network, default loss and metrics, and how labels are encoded.
+def setting(name):
+    """A property of a task that is its preprocessor's: setting it takes effect in all that follows."""
+
+    def change(self, value):
+        self.change_settings(**{name: value})
+
+    return property(lambda self: getattr(self.preprocessor, name), change, doc=f"The preprocessor's {name}.")
+
+
+class Task(RawData):
+    """Base of the models that users hold. A subclass gives the classes of network and preprocessor, and default loss and metrics.
 
     Args:
-        network: built keras.Model from the contract to outputs.
+        network: built keras.Model from the batch contract to outputs.
         tokenizer: Tokenizer, or None: only the contract is taken then.
-        max_length: most tokens of a text (or pair), special ones included; None takes 128, or max_position_embeddings where that
-            is less.
+        max_length: most tokens of a row, special ones included; None takes 128, or max_position_embeddings where that is less.
         pad_to_multiple_of: None pads to max_length always (TPU, XLA); a number to the batch's longest, rounded up to a multiple.
         text_pair: whether inputs are pairs; None lets the first raw data decide.
+        preprocessing: dict of further arguments of the preprocessor.
     """
 
-    def __init__(self, network, tokenizer, *, max_length=None, pad_to_multiple_of=4, text_pair=None, **kwargs):
+    NETWORK = None  # of a subclass: the class of its network, one of keras_bert.models
+    NETWORK_OPTIONS = ()  # of a subclass: the arguments that its network takes too
+    PREPROCESSOR = None  # of a subclass: the class of its preprocessor, one of keras_bert.preprocessing
+
+    def __init__(self, network, tokenizer, *, max_length=None, pad_to_multiple_of=4, text_pair=None, preprocessing=None, **kwargs):
         # The encoder's policy is the model's: by it Keras decides whether the loss must be scaled (float16).
         super().__init__(dtype=network.encoder.dtype_policy_name, **kwargs)
         if is_tpu(self.distribute_strategy):
             pad_to_multiple_of = None  # every shape is static there
-        limit = network.encoder.config.max_position_embeddings
-        max_length = min(MAX_LENGTH, limit) if max_length is None else max_length
-        if max_length > limit:
-            raise ValueError(f"max_length={max_length} is over max_position_embeddings={limit} of the encoder")
-        if tokenizer is not None:
-            check_vocabulary_size(tokenizer, network.encoder.config)
+        config = network.encoder.config
         self.network = network
-        self.tokenizer = tokenizer
-        self.max_length = max_length
-        self.pad_to_multiple_of = pad_to_multiple_of
-        self.text_pair = text_pair
-        self.packer = None if tokenizer is None else BertPacker(tokenizer, max_length, pad_to_multiple_of=pad_to_multiple_of)
+        settings = {
+            "max_length": min(MAX_LENGTH, config.max_position_embeddings) if max_length is None else max_length,
+            "pad_to_multiple_of": pad_to_multiple_of,
+            "text_pair": text_pair,
+            "type_vocab_size": config.type_vocab_size,
+        }
+        self._take(self.PREPROCESSOR(tokenizer, **settings, **(preprocessing or {})))
         self.built = True  # the network is: nothing waits for a first batch
         self._optimizer_is_auto = False
+        self._untrained = ()
         self.compile()
+
+    def _take(self, preprocessor):
+        config = self.network.encoder.config
+        if preprocessor.max_length > config.max_position_embeddings:
+            raise ValueError(
+                f"max_length={preprocessor.max_length} is over max_position_embeddings={config.max_position_embeddings} of the encoder"
+            )
+        if preprocessor.tokenizer is not None:
+            check_vocabulary_size(preprocessor.tokenizer, config)
+        self.preprocessor = preprocessor
+        self.forget_functions()
+
+    def change_settings(self, **changes):
+        """Change what the preprocessor was made with. Args: tokenizer, max_length, text_pair, ... Raises: ValueError on what cannot be."""
+        self._take(self.preprocessor.with_settings(**changes))
+        if "pad_to_multiple_of" in changes:
+            self._recompile(optimizer=self.optimizer)  # whether lengths are static decides on XLA
+
+    max_length, pad_to_multiple_of, text_pair = (setting(name) for name in ("max_length", "pad_to_multiple_of", "text_pair"))
+    tokenizer = setting("tokenizer")
+
+    def __setattr__(self, name, value):
+        if name in self.NETWORK_OPTIONS and not isinstance(getattr(type(self), name, None), property):
+            raise AttributeError(
+                f"{name} is a part of the network, which is made with it: {type(self).__name__}(encoder, ..., {name}={value!r}), or "
+                f"{type(self).__name__}.from_pretrained(path, {name}={value!r})"
+            )
+        super().__setattr__(name, value)
 
     @property
     def encoder(self):
         return self.network.encoder
 
+    @property
+    def packer(self):
+        return self.preprocessor.packer
+
     def call(self, features, training=None):
         return self.network(features, training=training)
+
+    def predictions(self, outputs):
+        """What `predict` gives of what the network gives, such as probabilities of logits. Args, Returns: (nested) tensors."""
+        return outputs
+
+    def predict_step(self, data):
+        return self.predictions(super().predict_step(data))
 
     # What a subclass gives.
 
@@ -96,6 +146,7 @@ class Task(RawTextModel):
         # A partial, not a dict: Keras would track the metrics in a dict a second time.
         self._recompile = functools.partial(super().compile, loss=loss, metrics=metrics, **kwargs)
         self._recompile(optimizer=optimizer)
+        self.forget_functions()
 
     def _has_static_length(self):
         return self.pad_to_multiple_of is None
@@ -120,10 +171,6 @@ class Task(RawTextModel):
         self._recompile(optimizer=create_optimizer(LEARNING_RATE, total_steps=total_steps, bias_correction=True))
 
     # To disk and back.
-
-    NETWORK = None  # of a subclass: the class of its network, one of keras_bert.models
-
-    NETWORK_OPTIONS = ()  # of a subclass: the arguments that its network takes too
 
     @classmethod
     def from_pretrained(cls, path, *, dtype=None, format=None, strict=False, tokenizer=None, **options):
@@ -151,6 +198,7 @@ class Task(RawTextModel):
             settings["labels"] = network_options.get("labels") or checkpoint.labels
         model = cls(network.encoder, tokenizer=tokenizer, network=network, **settings)
         model.load_report = load_weights(network, checkpoint, fresh=fresh, strict=strict)
+        model._untrained = model.load_report.initialised
         return model
 
     @classmethod
@@ -164,9 +212,11 @@ class Task(RawTextModel):
 
     def settings(self):
         """What keras_bert.json says of this model, but encoder, labels and tokenizer. Returns: dict for JSON."""
-        own = {"max_length": self.max_length, "pad_to_multiple_of": self.pad_to_multiple_of, "text_pair": self.text_pair}
+        own = self.preprocessor.get_config()
         network = self.network.settings()
-        return {name: network[name] for name in self.NETWORK_OPTIONS if name in network} | own
+        return {name: network[name] for name in self.NETWORK_OPTIONS if name in network} | {
+            name: value for name, value in own.items() if name not in ("labels", "problem_type", "type_vocab_size")
+        }
 
     def save_pretrained(self, directory):
         """Write keras_bert.json, model.safetensors and the tokenizer's file.
@@ -196,16 +246,3 @@ class Task(RawTextModel):
         if config["tokenizer"] is not None:
             config["tokenizer"] = tokenizer_from_config(config["tokenizer"])
         return cls(**config)
-
-
-def check_labels(labels):
-    """Returns: list of label names. Raises: ValueError unless two or more different str."""
-    if isinstance(labels, (str, bytes)) or not all(isinstance(label, str) for label in labels):
-        raise ValueError(f"labels={labels!r} is not a list of label names (str)")
-    labels = list(labels)
-    if len(labels) < 2:
-        raise ValueError(f"labels={labels!r}: a classifier chooses between 2 labels at least")
-    double = [label for index, label in enumerate(labels) if label in labels[:index]]
-    if double:
-        raise ValueError(f"labels={labels!r} has {double[0]!r} twice")
-    return labels

@@ -64,6 +64,14 @@ class BertPacker:
         Args: first, second: int32 tf.RaggedTensor [batch, (pieces)]; second may be None.
         Returns: as __call__.
         """
+        return self.pad(self.join(first, second))
+
+    def join(self, first, second=None):
+        """[CLS] a [SEP] b [SEP], cut to max_length, not padded.
+
+        Args: as pack_ids.
+        Returns: dict of int32 tf.RaggedTensor [batch, (tokens)]: input_ids, token_type_ids.
+        """
         if second is None:
             first = first[:, : self.max_length - 2]
         else:
@@ -72,21 +80,30 @@ class BertPacker:
         cls = self._column(self.tokenizer.cls_id, rows)
         sep = self._column(self.tokenizer.sep_id, rows)
         first = tf.concat([cls, first, sep], axis=1)
-        second = None if second is None else tf.concat([second, sep], axis=1)
-        tokens = first if second is None else tf.concat([first, second], axis=1)
-
-        length = self._length(tokens)
-        input_ids = tokens.to_tensor(self.tokenizer.pad_id, shape=tf.stack([-1, tf.cast(length, tf.int64)]))
-        # Where a sequence ends is what its row length says, not where padding's id stands: a text may hold that id.
-        attention_mask = tf.sequence_mask(tokens.row_lengths(), length, dtype=tf.int32)
         if second is None:
-            token_type_ids = tf.zeros_like(attention_mask)
-        else:
-            token_type_ids = attention_mask - tf.sequence_mask(first.row_lengths(), length, dtype=tf.int32)
+            return {features.INPUT_IDS: first, features.TOKEN_TYPE_IDS: tf.zeros_like(first)}
+        second = tf.concat([second, sep], axis=1)
+        return {
+            features.INPUT_IDS: tf.concat([first, second], axis=1),
+            features.TOKEN_TYPE_IDS: tf.concat([tf.zeros_like(first), tf.ones_like(second)], axis=1),
+        }
+
+    def pad(self, tokens, *, multiple_of=None):
+        """Ids of one length.
+
+        Args:
+            tokens: dict that `join` gives.
+            multiple_of: round the length up to a multiple of this, in place of pad_to_multiple_of where that is a number.
+        Returns: as __call__.
+        """
+        ids = tokens[features.INPUT_IDS]
+        length = self._length(ids, multiple_of)
+        shape = tf.stack([-1, tf.cast(length, tf.int64)])
         packed = {
-            features.INPUT_IDS: input_ids,
-            features.TOKEN_TYPE_IDS: token_type_ids,
-            features.ATTENTION_MASK: attention_mask,
+            features.INPUT_IDS: ids.to_tensor(self.tokenizer.pad_id, shape=shape),
+            features.TOKEN_TYPE_IDS: tokens[features.TOKEN_TYPE_IDS].to_tensor(0, shape=shape),
+            # Where a sequence ends is what its row length says, not where padding's id stands: a text may hold that id.
+            features.ATTENTION_MASK: tf.sequence_mask(ids.row_lengths(), length, dtype=tf.int32),
         }
         if self.pad_to_multiple_of is None:
             packed = {name: tf.ensure_shape(value, [None, self.max_length]) for name, value in packed.items()}
@@ -101,22 +118,24 @@ class BertPacker:
         tokens = self.tokenizer.tokenize(texts).row_lengths() + 2  # [CLS] and [SEP]
         if text_pairs is not None:
             tokens += self.tokenizer.tokenize(text_pairs).row_lengths() + 1
-        return self._padded(tf.cast(tokens, tf.int32))
+        return self.round_up(tf.cast(tokens, tf.int32))
 
     def _column(self, token_id, rows):
         return tf.RaggedTensor.from_uniform_row_length(tf.fill([rows], tf.constant(token_id, tf.int32)), 1)
 
-    def _length(self, tokens):
+    def _length(self, ids, multiple_of):
         if self.pad_to_multiple_of is None:
             return self.max_length
-        return self._padded(tf.cast(tokens.bounding_shape(axis=1), tf.int32))
+        return self.round_up(tf.cast(ids.bounding_shape(axis=1), tf.int32), multiple_of=multiple_of)
 
-    def _padded(self, lengths):
+    def round_up(self, lengths, *, multiple_of=None):
+        """Lengths of batches by the tokens of their longest rows. Args: lengths: int32 tensor. multiple_of: see pad. Returns: the same."""
         if self.pad_to_multiple_of is None:
             return tf.fill(tf.shape(lengths), self.max_length)
-        rounded = -(-lengths // self.pad_to_multiple_of) * self.pad_to_multiple_of
+        multiple = self.pad_to_multiple_of if multiple_of is None else multiple_of
+        rounded = -(-lengths // multiple) * multiple
         # An empty batch has no longest row; length 0 would be no shape for a model.
-        return tf.clip_by_value(rounded, min(self.pad_to_multiple_of, self.max_length), self.max_length)
+        return tf.clip_by_value(rounded, min(multiple, self.max_length), self.max_length)
 
 
 def trim_pair(first, second, *, max_tokens):

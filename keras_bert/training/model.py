@@ -9,6 +9,7 @@ from keras import tree
 
 from keras_bert.training.averaging import averaged_weights
 from keras_bert.training.distribution import is_chief, is_multi_worker, is_tpu, shard, untuned, untuned_devices
+from keras_bert.training.fit_data import BATCH_SIZE, Data, batches_of_an_epoch, split_arrays, with_callback
 from keras_bert.training.global_loss import GlobalLoss
 from keras_bert.training.guards import StopOnNonFinite, check_batches
 from keras_bert.training.step_functions import StepFunctions
@@ -193,6 +194,46 @@ class TrainingModel(keras.Model):
         with self.distribute_strategy.scope():
             self._symbolic_build(data_batch=spec)
 
+    # What a subclass that readies data of its own may give.
+
+    def ready(self, data, *, training=False, labelled=True, shuffle=False, max_tokens_per_batch=None):
+        """Data as users hand it in -> what Keras takes.
+
+        Args:
+            data: Data.
+            training: it is to be trained on; False: to be evaluated, or predicted.
+            labelled: targets are wanted.
+            shuffle: give examples in random order.
+            max_tokens_per_batch: in place of a batch size, where the model batches by itself.
+        Returns: Data; those of x as Keras takes them pass through.
+        Raises: ValueError naming what does not fit.
+        """
+        if max_tokens_per_batch is not None:
+            raise ValueError(f"max_tokens_per_batch={max_tokens_per_batch}: a {type(self).__name__} takes batches as they are")
+        return data
+
+    def split_off(self, data, share):
+        """Keep the last share of the rows for validation. Returns: Data to train with, Data to validate with; or None: Keras does it."""
+        if not self._shares_batches:
+            return None
+        arrays = split_arrays((data.x, data.y, data.sample_weight), share)
+        return Data(*arrays[0], data.batch_size), Data(*arrays[1], data.batch_size)
+
+    def class_weights(self, class_weight):
+        """Weights of classes by id, as Keras takes them. Args: class_weight: as users write them. Returns: dict of id -> float."""
+        return class_weight
+
+    def prepare_fit(self, count):
+        """Called when the data of a fit is ready. Args: count: function -> batches of an epoch, epochs."""
+
+    def batches_itself(self, x):
+        """Whether x is data of single examples that `ready` makes batches of."""
+        return False
+
+    def predict_raw(self, x, batch_size, verbose, steps, callbacks, max_tokens_per_batch):
+        """Predict what the model itself reads. Args: as predict. Returns: arrays; or None where x is for Keras's loop."""
+        return None
+
     # Keras's loops, under any strategy.
 
     @untuned_devices()
@@ -209,74 +250,116 @@ class TrainingModel(keras.Model):
         shuffle=True,
         class_weight=None,
         sample_weight=None,
+        initial_epoch=0,
+        steps_per_epoch=None,
+        validation_steps=None,
         validation_batch_size=None,
-        **kwargs,
+        validation_freq=1,
+        max_tokens_per_batch=None,
     ):
-        """keras.Model.fit.
+        """keras.Model.fit, and a task's also takes raw text; see keras_bert.preprocessing for its forms.
 
-        Args: as keras.Model.fit; batch sizes are global.
+        Texts are batched with others of like length, so that little is padding (data.batch_by_length), unless all batches
+        have one length (pad_to_multiple_of=None).
+
+        Args:
+            as keras.Model.fit; batch sizes are global. A tf.data.Dataset is not shuffled (call its shuffle); an unbatched one of raw text
+                is batched. class_weight may name labels.
+            max_tokens_per_batch: in place of batch_size, for raw text: slots of a batch at most, rows times its longest row. Long
+                texts then come in batches of few, short ones of many, and each update is the mean of its batch. Not where all
+                batches have one length.
         Returns: keras.callbacks.History; an optimizer with use_ema leaves its averages as the weights.
         Raises: FloatingPointError naming the step where the loss is no number; ValueError before step 1 where the data does not
-            fit the model.
+            fit the model, naming what does not, as a budget beside batch_size, or of less than max_length.
         """
         self.step_seed = random.getrandbits(31)
+        data, validation = Data(x, y, sample_weight, batch_size), None
+        if validation_split and (parts := self.split_off(data, validation_split)) is not None:
+            (data, validation), validation_split = parts, 0.0
+        elif validation_data is not None:
+            is_tuple = isinstance(validation_data, (tuple, list)) and len(validation_data) in (2, 3)
+            validation = Data(*validation_data) if is_tuple else Data(validation_data)
+        budget, class_weight = max_tokens_per_batch, self.class_weights(class_weight)
+        data = self.ready(data, training=True, shuffle=shuffle, max_tokens_per_batch=budget)
+        if validation is not None:
+            budget = None if validation_batch_size else budget
+            validation = self._ready_validation(validation, validation_batch_size or batch_size, budget)
+        self.prepare_fit(lambda: (steps_per_epoch or batches_of_an_epoch(data, validation_split), epochs - initial_epoch))
+        if self.optimizer is not None and not self.optimizer.built and self.built:
+            # Otherwise its variables are made inside the first step, which TensorFlow then traces twice.
+            with self.distribute_strategy.scope():
+                self.optimizer.build(self.trainable_variables)
         if self._shares_batches:
-            if validation_split:
-                (x, y, sample_weight), validation_data = _split_off((x, y, sample_weight), validation_split)
-                validation_split = 0.0
-            x = self._global_batches(x, y, sample_weight, batch_size, shuffle=shuffle, class_weight=class_weight)
-            y = sample_weight = class_weight = None
-            if validation_data is not None:
-                parts = validation_data if isinstance(validation_data, tuple) else (validation_data,)
-                validation_data = self._shard(self._global_batches(*_three(parts), validation_batch_size or batch_size))
-        elif isinstance(validation_data, tf.data.Dataset):
-            validation_data = self._shard(validation_data)
-        x = self._shard(check_batches(x, self))
-        if verbose == "auto" and not is_chief(self.distribute_strategy):
-            verbose = 0
+            data = Data(self._global_batches(data, shuffle=shuffle, class_weight=class_weight))
+            class_weight = None
+        x = self._shard(check_batches(data.x, self))
         history = super().fit(
             x,
-            y,
-            batch_size=batch_size,
+            data.y,
+            batch_size=data.batch_size,
             epochs=epochs,
-            verbose=verbose,
-            callbacks=_with(callbacks, StopOnNonFinite()),
+            verbose=self._verbosity(verbose),
+            callbacks=with_callback(callbacks, StopOnNonFinite()),
             validation_split=validation_split,
-            validation_data=validation_data,
+            validation_data=None if validation is None else validation.as_validation(),
             shuffle=shuffle and not isinstance(x, tf.data.Dataset) and not self._shares_batches,  # Keras warns of a dataset
             class_weight=class_weight,
-            sample_weight=sample_weight,
-            validation_batch_size=validation_batch_size,
-            **kwargs,
+            sample_weight=data.sample_weight,
+            initial_epoch=initial_epoch,
+            steps_per_epoch=steps_per_epoch,
+            validation_steps=validation_steps,
+            validation_batch_size=None if validation is None else validation.batch_size,
+            validation_freq=validation_freq,
         )
         if self.optimizer.built:
             with self.distribute_strategy.scope():  # Keras does it outside, where it reaches the weights of the first replica alone
                 self.optimizer.finalize_variable_values(self.trainable_variables)
         return history
 
-    @untuned_devices()
-    def evaluate(self, x=None, y=None, batch_size=None, verbose="auto", sample_weight=None, **kwargs):
-        """keras.Model.evaluate. During fit or Trainer, an optimizer with use_ema has its averages evaluated."""
-        in_fit = kwargs.get("_use_cached_eval_dataset")
-        if not in_fit:
-            if self._shares_batches:
-                x, y, sample_weight = self._global_batches(x, y, sample_weight, batch_size), None, None
-            x = self._shard(x)
-            if verbose == "auto" and not is_chief(self.distribute_strategy):
-                verbose = 0
-            return super().evaluate(x, y, batch_size=batch_size, verbose=verbose, sample_weight=sample_weight, **kwargs)
-        with averaged_weights(self):
-            return super().evaluate(x, y, batch_size=batch_size, verbose=verbose, sample_weight=sample_weight, **kwargs)
+    def _ready_validation(self, data, batch_size, budget):
+        by_itself = self.batches_itself(data.x)
+        batch_size = batch_size if by_itself or not isinstance(data.x, tf.data.Dataset) else None
+        data = self.ready(data._replace(batch_size=batch_size), max_tokens_per_batch=budget if by_itself else None)
+        return self._shared(data)
+
+    def _shared(self, data):
+        """Data for evaluation or prediction, given out to the replicas. Args, Returns: Data."""
+        if self._shares_batches:
+            data = Data(self._global_batches(data))
+        return data._replace(x=self._shard(data.x))
 
     @untuned_devices()
-    def predict(self, x, batch_size=None, verbose="auto", steps=None, callbacks=None):
-        """keras.Model.predict; every worker gets all rows, in the order given."""
-        if self._shares_batches:
-            x = self._global_batches(x, None, None, batch_size)
-        x = self._shard(x)
-        if verbose == "auto" and not is_chief(self.distribute_strategy):
-            verbose = 0
-        return super().predict(x, batch_size=batch_size, verbose=verbose, steps=steps, callbacks=callbacks)
+    def evaluate(self, x=None, y=None, batch_size=None, verbose="auto", sample_weight=None, max_tokens_per_batch=None, **kwargs):
+        """keras.Model.evaluate, and a task's also takes raw text. During fit or Trainer, an optimizer's averages are evaluated.
+
+        Args: as keras.Model.evaluate; max_tokens_per_batch: see fit.
+        """
+        data = Data(x, y, sample_weight, batch_size)
+        if kwargs.get("_use_cached_eval_dataset"):  # fit has prepared its validation data already
+            with averaged_weights(self):
+                return super().evaluate(x, y, batch_size=batch_size, verbose=verbose, sample_weight=sample_weight, **kwargs)
+        data = self._shared(self.ready(data, max_tokens_per_batch=max_tokens_per_batch))
+        options = {"batch_size": data.batch_size, "verbose": self._verbosity(verbose), "sample_weight": data.sample_weight}
+        return super().evaluate(data.x, data.y, **options, **kwargs)
+
+    @untuned_devices()
+    def predict(self, x, batch_size=None, verbose="auto", steps=None, callbacks=None, max_tokens_per_batch=None):
+        """keras.Model.predict, and a task's also takes raw text; every worker gets all rows, in the order given.
+
+        Texts in memory are batched with others of like length, unless all batches have one length.
+
+        Args: as keras.Model.predict; max_tokens_per_batch: see fit. With it, an unbatched dataset is read into memory.
+        """
+        verbose = self._verbosity(verbose)
+        outputs = self.predict_raw(x, batch_size, verbose, steps, callbacks, max_tokens_per_batch)
+        if outputs is not None:
+            return outputs
+        data = self.ready(Data(x, batch_size=batch_size), labelled=False, max_tokens_per_batch=max_tokens_per_batch)
+        data = self._shared(data)
+        return super().predict(data.x, batch_size=data.batch_size, verbose=verbose, steps=steps, callbacks=callbacks)
+
+    def _verbosity(self, verbose):
+        return 0 if verbose == "auto" and not is_chief(self.distribute_strategy) else verbose
 
     @property
     def _shares_batches(self):
@@ -295,8 +378,9 @@ class TrainingModel(keras.Model):
         distributed.global_batch_spec = x.element_spec
         return distributed
 
-    def _global_batches(self, x, y, sample_weight, batch_size=None, *, shuffle=False, class_weight=None):
+    def _global_batches(self, data, *, shuffle=False, class_weight=None):
         """What Keras takes, as a tf.data.Dataset of global batches; a distributed dataset is handed on."""
+        x = data.x
         if isinstance(x, tf.distribute.DistributedDataset):
             return x
         if not isinstance(x, tf.data.Dataset):
@@ -305,37 +389,12 @@ class TrainingModel(keras.Model):
                     f"a {type(x).__name__} cannot be shared between {self.distribute_strategy.num_replicas_in_sync} replicas; "
                     "give arrays or a tf.data.Dataset"
                 )
-            parts = tuple(part for part in (x, y, sample_weight) if part is not None)
+            parts = tuple(part for part in (x, data.y, data.sample_weight) if part is not None)
             dataset = tf.data.Dataset.from_tensor_slices(parts if len(parts) > 1 else x)
             if shuffle:
                 dataset = dataset.shuffle(int(dataset.cardinality()), reshuffle_each_iteration=True)
-            x = dataset.batch(batch_size or BATCH_SIZE)
+            x = dataset.batch(data.batch_size or BATCH_SIZE)
         if class_weight is not None:
             weights = tf.constant([class_weight.get(label, 1.0) for label in range(max(class_weight) + 1)], tf.float32)
             x = x.map(lambda x, y: (x, y, tf.gather(weights, y)))
         return x
-
-
-BATCH_SIZE = 32  # Keras's
-
-
-def _three(parts):
-    return (*parts, None, None)[:3]
-
-
-def _with(callbacks, callback):
-    if isinstance(callbacks, keras.callbacks.CallbackList):
-        callbacks.append(callback)
-        return callbacks
-    return [*(callbacks if isinstance(callbacks, (list, tuple)) else [] if callbacks is None else [callbacks]), callback]
-
-
-def _split_off(arrays, share):
-    """Keep the last share of the rows for validation, as Keras does. Returns: arrays to train with, arrays to validate with."""
-    rows = len(tree.flatten(arrays[0])[0])
-    cut = int(rows * (1 - share))
-
-    def part(rows):
-        return tree.map_structure(lambda column: None if column is None else column[rows], arrays)
-
-    return part(slice(None, cut)), part(slice(cut, None))

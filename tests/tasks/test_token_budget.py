@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from keras_bert import BertClassifier, BertEncoder
-from keras_bert.tasks.raw_text import LENGTH_STEP
+from keras_bert.tasks.feed import LENGTH_STEP
 
 CHANCE = np.random.default_rng(0)
 TEXTS = [" ".join(CHANCE.choice(["good", "bad", "film", "a"], size)) for size in CHANCE.integers(0, 40, 60)]

@@ -1,0 +1,20 @@
+"""What stands between users' data and a network: one preprocessor a task, the same in tf.data, in predict and in the SavedModel."""
+
+from keras_bert.preprocessing.classification import ClassificationPreprocessor
+from keras_bert.preprocessing.embedding import EmbeddingPreprocessor
+from keras_bert.preprocessing.masked_lm import MaskedLMPreprocessor
+from keras_bert.preprocessing.next_sentence import NextSentencePreprocessor
+from keras_bert.preprocessing.preprocessor import Preprocessor, Rows, example_lengths, take_examples
+from keras_bert.preprocessing.text import TextPreprocessor
+
+__all__ = [
+    "ClassificationPreprocessor",
+    "EmbeddingPreprocessor",
+    "MaskedLMPreprocessor",
+    "NextSentencePreprocessor",
+    "Preprocessor",
+    "Rows",
+    "TextPreprocessor",
+    "example_lengths",
+    "take_examples",
+]

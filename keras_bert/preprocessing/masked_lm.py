@@ -1,0 +1,71 @@
+"""MaskedLMPreprocessor: texts with [MASK] in them to the words that may stand there."""
+
+import tensorflow as tf
+
+from keras_bert import features
+from keras_bert.preprocessing.text import TextPreprocessor
+from keras_bert.problem_type import SOFTMAX, activate
+
+WORDS, SCORES, COUNT = "words", "scores", "count"
+
+
+class MaskedLMPreprocessor(TextPreprocessor):
+    """Text, or a pair, whose "[MASK]" is the mask.
+
+    The answers: words: string [batch, masks, top_k], the likeliest pieces of the vocabulary for each mask, best first; scores:
+    float32 [batch, masks, top_k], their probabilities; count: int32 [batch], the masks of each text, those beyond being padding.
+
+    Args:
+        top_k: words of an answer.
+        others: see TextPreprocessor.
+    Raises: ValueError where top_k is not a positive whole number.
+    """
+
+    counted = {WORDS: COUNT, SCORES: COUNT}  # noqa: RUF012 - never changed
+
+    def __init__(self, tokenizer, *, top_k=5, **options):
+        super().__init__(tokenizer, **options)
+        if isinstance(top_k, bool) or int(top_k) != top_k or top_k < 1:
+            raise ValueError(f"top_k={top_k!r} is not a positive whole number")
+        self.top_k = int(top_k)
+
+    def tokenize(self, strings):
+        if self.tokenizer.MASK not in self.tokenizer.vocabulary:
+            return self.tokenizer.tokenize(strings)
+        parts = tf.strings.split(strings, self.tokenizer.MASK)  # (B, (parts)): one more than there are masks
+        pieces = self.tokenizer.tokenize(parts.values)
+        # Before each part but a row's first stands a mask.
+        masks = tf.ones_like(parts.value_rowids(), tf.int64) - tf.scatter_nd(
+            tf.boolean_mask(parts.row_starts(), parts.row_lengths() > 0)[:, None],
+            tf.ones_like(tf.boolean_mask(parts.row_starts(), parts.row_lengths() > 0)),
+            tf.shape(parts.value_rowids(), tf.int64),
+        )
+        mask_ids = tf.fill([tf.reduce_sum(masks)], tf.constant(self.tokenizer.mask_id, tf.int32))
+        pieces = tf.concat([tf.RaggedTensor.from_row_lengths(mask_ids, masks), pieces], axis=1)
+        return parts.with_values(pieces).merge_dims(1, 2)
+
+    def answer_inputs(self, inputs):
+        positions = tf.where(self._is_mask(inputs))  # of each mask: row, place
+        ragged = tf.RaggedTensor.from_value_rowids(
+            tf.cast(positions[:, 1], tf.int32), positions[:, 0], nrows=tf.shape(inputs[features.INPUT_IDS], tf.int64)[0]
+        )
+        return inputs | {features.MASKED_POSITIONS: ragged.to_tensor(0)}
+
+    def decode(self, predictions, inputs, rows):
+        likely = activate(predictions, SOFTMAX)  # (B, M, V)
+        vocabulary = self.tokenizer.vocabulary
+        # A word embedding may have more rows than there are pieces, to be a multiple of 8: those are never meant.
+        scores, ids = tf.math.top_k(likely[:, :, : len(vocabulary)], min(self.top_k, len(vocabulary)))
+        count = tf.reduce_sum(tf.cast(self._is_mask(inputs), tf.int32), axis=1)
+        real = tf.sequence_mask(count, tf.shape(scores)[1])[:, :, None]
+        return {
+            WORDS: tf.where(real, tf.gather(tf.constant(vocabulary), ids), ""),
+            SCORES: tf.where(real, scores, 0.0),
+            COUNT: count,
+        }
+
+    def _is_mask(self, inputs):
+        return (inputs[features.INPUT_IDS] == self.tokenizer.mask_id) & (inputs[features.ATTENTION_MASK] == 1)
+
+    def get_config(self):
+        return super().get_config() | {"top_k": self.top_k}

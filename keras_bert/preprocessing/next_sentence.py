@@ -1,0 +1,38 @@
+"""NextSentencePreprocessor: whether the second text of a pair follows the first."""
+
+import tensorflow as tf
+
+from keras_bert import features
+from keras_bert.preprocessing.classification import ClassificationPreprocessor
+from keras_bert.problem_type import SOFTMAX, activate
+
+IS_NEXT, NOT_NEXT = "is_next", "not_next"  # ids 0 and 1, as google-research and Transformers have them
+
+
+class NextSentencePreprocessor(ClassificationPreprocessor):
+    """Pairs to IS_NEXT or NOT_NEXT; the answers are those of a single-label classifier of these two.
+
+    Args: see TextPreprocessor; text_pair may only be True or None.
+    """
+
+    def __init__(self, tokenizer, *, text_pair=None, **options):
+        if text_pair is False:
+            raise ValueError("text_pair=False: next-sentence prediction reads pairs")
+        super().__init__(tokenizer, labels=[IS_NEXT, NOT_NEXT], text_pair=True, **options)
+
+    def encode_targets(self, targets):
+        return targets  # of a pretrainer: a dict, of both heads
+
+    def encode_targets_in_graph(self, targets):
+        return targets
+
+    def answer_inputs(self, inputs):
+        # A pretrainer's other head is asked about no position: over all of them it would take longer than the encoder.
+        nowhere = tf.zeros([tf.shape(inputs[features.INPUT_IDS])[0], 0], tf.int32)
+        return inputs | {features.MASKED_POSITIONS: nowhere}
+
+    def decode(self, predictions, inputs, rows):
+        return super().decode(activate(predictions["nsp_logits"], SOFTMAX), inputs, rows)
+
+    def get_config(self):
+        return {name: value for name, value in super().get_config().items() if name not in ("labels", "problem_type")}

@@ -1,0 +1,142 @@
+"""Preprocessor: all that a task does to data around its network, on the way in and on the way out.
+
+    what users hand in -> columns -> rows -> pad -> network -> decode -> answers
+
+`rows`, `pad` and `decode` are TensorFlow ops, and the same code runs in tf.data, in predict and answer, and in the SavedModel.
+"""
+
+from typing import Any, NamedTuple
+
+import tensorflow as tf
+
+from keras_bert import features
+
+
+class Rows(NamedTuple):
+    """Examples as token ids, before padding. An example may be several rows: windows of a long text, predicates, choices.
+
+    Args:
+        tokens: dict of model input -> int32 tf.RaggedTensor [rows, (tokens)]; features.INPUT_IDS is among them.
+        counts: int32 [examples], how many rows each example is; they stand one after the other.
+        targets: tensors [rows, ...] that the loss takes, or () where there are none.
+        weights: sample weights [rows, ...], or ().
+        facts: dict of what `decode` wants to know of each example: tensors [examples, ...], such as offsets into its text; or ().
+    """
+
+    tokens: dict[str, Any]
+    counts: Any
+    targets: Any = ()
+    weights: Any = ()
+    facts: Any = ()
+
+
+def take_examples(rows, examples):
+    """Choose examples. Args: rows: Rows. examples: integer tensor, in the order wanted. Returns: Rows."""
+    stops = tf.cumsum(rows.counts)
+    starts = stops - rows.counts
+    places = tf.ragged.range(tf.gather(starts, examples), tf.gather(stops, examples)).values
+    tokens, targets, weights = tf.nest.map_structure(lambda part: tf.gather(part, places), (rows.tokens, rows.targets, rows.weights))
+    counts, facts = tf.nest.map_structure(lambda part: tf.gather(part, examples), (rows.counts, rows.facts))
+    return Rows(tokens, counts, targets, weights, facts)
+
+
+def example_lengths(rows):
+    """The tokens of each example's longest row. Args: rows: Rows. Returns: int32 [examples]."""
+    lengths = tf.cast(rows.tokens[features.INPUT_IDS].row_lengths(), tf.int32)
+    return tf.reduce_max(tf.RaggedTensor.from_row_lengths(lengths, rows.counts, validate=False), axis=1)
+
+
+class Preprocessor:
+    """What a task plugs in. A subclass gives all that raises NotImplementedError here, and `get_config`.
+
+    Attributes:
+        tokenizer: Tokenizer, or None: raw input cannot be read.
+        pad_to_multiple_of: None: batches have one static length.
+        target_is_text: whether a target may be a string, a label's name: two strings of a dataset are then a text and its label.
+        counted: dict of answer -> name of the answer that counts it, where examples differ in number: the first is a rectangle,
+            padded, and `answer` cuts it to the count.
+    """
+
+    target_is_text = False
+    counted: dict[str, str] = {}  # noqa: RUF012 - never changed
+
+    # On the way in.
+
+    def takes(self, x):
+        """Whether x is raw input of this task in memory, rather than the batch contract or something of Keras's own. Returns: bool."""
+        raise NotImplementedError
+
+    def columns(self, x):
+        """What a user hands in, in memory, by name and checked.
+
+        Returns: dict of name -> list, all of one length; the names are those of input_signature.
+        Raises: ValueError naming the item that cannot be used.
+        """
+        raise NotImplementedError
+
+    def element_columns(self, x):
+        """The same of a dataset's element, batched or not. Args: x: (nested) tensors or specs. Returns: dict of name -> x's part."""
+        raise NotImplementedError
+
+    def encode_targets(self, targets):
+        """Targets in memory, as users write them -> array that `rows` takes. Raises: ValueError naming one that is none."""
+        return targets
+
+    def encode_targets_in_graph(self, targets):
+        """The same in TensorFlow ops, with a check. Args, Returns: tensor [batch, ...]."""
+        return targets
+
+    def input_signature(self):
+        """Returns: dict of name -> tf.TensorSpec, [batch]: the inputs of serving_default."""
+        raise NotImplementedError
+
+    def rows(self, columns, targets=None, weights=None, *, seed=None):
+        """Text to ids, and targets and weights made together with them.
+
+        Args:
+            columns: dict of tensors [examples].
+            targets, weights: tensors [examples, ...], or None.
+            seed: integers [2], for a task that draws, such as masking.
+        Returns: Rows.
+        """
+        raise NotImplementedError
+
+    def pad(self, rows, *, multiple_of=None):
+        """Rows to a batch.
+
+        Args: rows: Rows. multiple_of: round the length up to a multiple of this, in place of the preprocessor's own.
+        Returns: features: dict of int32 [rows, length], the model's inputs; targets; weights.
+        """
+        raise NotImplementedError
+
+    def padded_lengths(self, rows, *, multiple_of=None):
+        """The length of the batch that each example would be alone. Args: as pad. Returns: int32 [examples]."""
+        raise NotImplementedError
+
+    # On the way out.
+
+    def answer_inputs(self, inputs):
+        """The model inputs of an answer, where they are more than those of `predict`.
+
+        Args: inputs: dict of the batch contract, int32 [rows, length]. Returns: the same, or with more.
+        """
+        return inputs
+
+    def decode(self, predictions, inputs, rows):
+        """What the network predicts to answers.
+
+        Args:
+            predictions: what `predict` gives for all rows of the examples.
+            inputs: the model inputs that it was given.
+            rows: Rows, or None where only the inputs are known: each row is an example.
+        Returns: dict of name -> tensor [examples, ...]; the outputs of serving_default.
+        """
+        raise NotImplementedError
+
+    def get_config(self):
+        """Returns: dict of the constructor's arguments but the tokenizer, plain enough for JSON."""
+        raise NotImplementedError
+
+    def with_settings(self, tokenizer=None, **changes):
+        """The same preprocessor with other settings. Args: tokenizer: None keeps it. changes: as the constructor's. Returns: a new one."""
+        return type(self)(tokenizer or self.tokenizer, **(self.get_config() | changes))

@@ -1,0 +1,211 @@
+"""Predictor: raw input in memory to predictions or answers, by functions that are traced once and kept.
+
+One text costs one call of one function, strings to answer: a loop of Keras's, with its iterators, takes several times as long.
+"""
+
+import functools
+import threading
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_bert import features
+from keras_bert.data import cut_by_tokens
+from keras_bert.preprocessing import Rows, take_examples
+from keras_bert.tasks.feed import BATCH_SIZE, LENGTH_STEP
+
+# Slots that a further batch of a prediction must save, for what calling the model once more costs. A guess, not a measurement: 128 to 512
+# give sums of slots within 3 % of each other.
+LEAST_SAVED = 256
+EXAMPLES_AT_ONCE = 4096  # what one call tokenizes
+
+
+class Predictor:
+    """Predictions or answers of a task.
+
+    Args: task: Task. preprocessor: Preprocessor. answers: give answers, as decode makes them; False: what `predict` gives.
+    """
+
+    def __init__(self, task, preprocessor, *, answers):
+        self.task = task
+        self.preprocessor = preprocessor
+        self.answers = answers
+        self._tracing = threading.Lock()
+        self._functions = {}
+
+    # All return arrays, or (nested) dicts of arrays, [examples, ...].
+
+    def of_columns(self, columns, batch_size=None, budget=None, verbose=0):
+        """Args: columns: dict of lists. budget: most slots of a batch, in place of batch_size. verbose: 1 shows a progress bar."""
+        batch_size = batch_size or BATCH_SIZE
+        count = len(next(iter(columns.values())))
+        if budget is None and (count <= batch_size or self._is_static):
+            starts = range(0, count, batch_size)
+            batches = ({name: column[start : start + batch_size] for name, column in columns.items()} for start in starts)
+            return _joined([self._of_strings(batch) for batch in _counted(batches, len(starts), verbose)])
+        step, rows, order, bounds = self._ordered(columns, batch_size, budget)
+        function = self._function(("rows", step), functools.partial(self._from_rows, step), lambda: [_relaxed(rows), _EXAMPLES])
+        batches = _counted(bounds, len(bounds), verbose)
+        outputs = _joined([_arrays(function(rows, tf.constant(order[start:end]))) for start, end in batches])
+        places = _places(order)
+        return keras.tree.map_structure(lambda part: part[places], outputs)
+
+    def batches_of(self, columns, batch_size=None, budget=None):
+        """The model's inputs, for a strategy's replicas to share. Returns: dataset of batches; int array, where each example went."""
+        step, rows, order, bounds = self._ordered(columns, batch_size or BATCH_SIZE, budget)
+        function = self._function(("padded", step), functools.partial(self._padded, step), lambda: [_relaxed(rows), _EXAMPLES])
+        batches = [function(rows, tf.constant(order[start:end])) for start, end in bounds]
+        length = self.preprocessor.max_length if self._is_static else None
+        specs = {name: tf.TensorSpec([None, length], part.dtype) for name, part in batches[0].items()}
+        dataset = tf.data.Dataset.from_generator(lambda: iter(batches), output_signature=specs)
+        return dataset.apply(tf.data.experimental.assert_cardinality(len(batches))), _places(order)
+
+    def of_batches(self, batches, steps=None, verbose=0):
+        """Args: batches: iterable of dicts of string tensors, in whose order the outputs come."""
+        return _joined([self._of_strings(batch) for batch in _counted(batches, steps, verbose)])
+
+    def of_inputs(self, inputs):
+        """Args: inputs: dict of the batch contract, int32 [batch, length]."""
+        inputs = {name: tf.constant(inputs[name], tf.int32) for name in features.UNPACKED}
+        signature = {name: tf.TensorSpec([None, None], tf.int32, name=name) for name in features.UNPACKED}
+        return _arrays(self._function("inputs", self.from_inputs, lambda: [signature])(inputs))
+
+    def _of_strings(self, columns):
+        signature = self.preprocessor.input_signature()
+        columns = {name: tf.convert_to_tensor(column, tf.string) for name, column in columns.items()}
+        return _arrays(self._function(("strings", *signature), self.from_columns, lambda: [signature])(columns))
+
+    def _ordered(self, columns, batch_size, budget):
+        """Returns: what lengths are rounded up to; Rows of all examples; their order, longest first; the bounds of each batch in it."""
+        step = None if budget is None else max(LENGTH_STEP, self.preprocessor.pad_to_multiple_of)
+        rows, lengths = self._rows_of(columns, step)
+        order = np.argsort(-lengths, kind="stable").astype("int32")
+        count = len(order)
+        starts = list(range(0, count, batch_size)) if budget is None else cut_by_tokens(lengths[order], budget, least_saved=LEAST_SAVED)
+        return step, rows, order, list(zip(starts, [*starts[1:], count], strict=True))
+
+    def _rows_of(self, columns, step):
+        """Rows of all examples, and the slots that each takes in a batch."""
+        signature = self.preprocessor.input_signature()
+
+        def measured(columns):
+            rows = self.preprocessor.rows(columns)
+            return rows, self.preprocessor.padded_lengths(rows, multiple_of=step)
+
+        function = self._function(("measured", step, *signature), measured, lambda: [signature])
+        count = len(next(iter(columns.values())))
+        parts = [
+            function({name: tf.constant(column[start : start + EXAMPLES_AT_ONCE], tf.string) for name, column in columns.items()})
+            for start in range(0, count, EXAMPLES_AT_ONCE)
+        ]
+        rows, lengths = parts[0] if len(parts) == 1 else tf.nest.map_structure(lambda *each: tf.concat(each, axis=0), *parts)
+        return rows, lengths.numpy()
+
+    # The functions, in TensorFlow ops: what a servable is made of, too.
+
+    def from_columns(self, columns):
+        """Args: columns: dict of string tensors [batch]."""
+        return self._from_padded(self.preprocessor.rows(columns))
+
+    def _from_rows(self, step, rows, examples):
+        return self._from_padded(take_examples(Rows(*rows), examples), step)
+
+    def _padded(self, step, rows, examples):
+        return self.preprocessor.pad(take_examples(Rows(*rows), examples), multiple_of=step)[0]
+
+    @property
+    def _is_static(self):
+        return self.preprocessor.pad_to_multiple_of is None
+
+    def _from_padded(self, rows, step=None):
+        return self.from_inputs(self.preprocessor.pad(rows, multiple_of=step)[0], rows)
+
+    def from_inputs(self, inputs, rows=None):
+        """Args: inputs: dict of the batch contract. rows: Rows that they were made of, or None."""
+        if not self.answers:
+            return self.task.predict_step(inputs)
+        inputs = self.preprocessor.answer_inputs(inputs)
+        return self.preprocessor.decode(self.task.predict_step(inputs), inputs, rows)
+
+    def _function(self, key, function, signature):
+        """A function traced once. Args: signature: function that gives its input signature."""
+        if self.task.run_eagerly:
+            return function
+        with self._tracing:  # two threads would trace it twice
+            if key not in self._functions:
+                traced = tf.function(function, input_signature=signature(), autograph=False)
+                self._functions[key] = traced.get_concrete_function() and traced
+        return self._functions[key]
+
+
+_EXAMPLES = tf.TensorSpec([None], tf.int32)
+
+
+def _relaxed(rows):
+    """The signature of such Rows of any number and length."""
+
+    def relaxed(part):
+        shape = [None] * part.shape.rank
+        if isinstance(part, tf.RaggedTensor):
+            return tf.RaggedTensorSpec(shape, part.dtype, part.ragged_rank, part.row_splits.dtype)
+        return tf.TensorSpec(shape, part.dtype)
+
+    return tf.nest.map_structure(relaxed, rows)
+
+
+def _places(order):
+    """Where each example went. Args: order: int array, a permutation. Returns: its inverse."""
+    places = np.empty_like(order)
+    places[order] = np.arange(len(order))
+    return places
+
+
+def _arrays(outputs):
+    return keras.tree.map_structure(lambda part: part.numpy(), outputs)
+
+
+def _joined(outputs):
+    """Batches to one array each; where batches differ in length, the shorter ones are filled up with zeros or empty strings."""
+
+    def joined(*parts):
+        widest = np.max([part.shape for part in parts], axis=0)[1:]
+        return np.concatenate([_filled(part, widest) for part in parts])
+
+    return outputs[0] if len(outputs) == 1 else keras.tree.map_structure(joined, *outputs)
+
+
+def _filled(part, widest):
+    missing = [(0, 0), *((0, wide - size) for wide, size in zip(widest, part.shape[1:], strict=True))]
+    if not np.any(missing):
+        return part
+    return np.pad(part, missing, constant_values=b"" if part.dtype.kind == "O" else 0)
+
+
+def _counted(batches, count, verbose):
+    """The batches, with a progress bar where verbose is 1 or "auto", as in Keras's predict."""
+    bar = keras.utils.Progbar(count, unit_name="step") if verbose in (1, "auto") else None
+    for number, batch in enumerate(batches, 1):
+        yield batch
+        if bar is not None:
+            bar.update(number, finalize=number == count)
+
+
+def plain(answers, counted):
+    """Answers as plain Python, one dict an example.
+
+    Args: answers: dict of name -> array [examples, ...], as decode gives. counted: see Preprocessor.
+    Returns: list of dicts of str, int, float and lists of these.
+    """
+    lists = {name: _decoded(array.tolist()) for name, array in answers.items()}
+    examples = len(next(iter(lists.values())))
+    return [
+        {name: values[index][: lists[counted[name]][index]] if name in counted else values[index] for name, values in lists.items()}
+        for index in range(examples)
+    ]
+
+
+def _decoded(value):
+    if isinstance(value, list):
+        return [_decoded(item) for item in value]
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value

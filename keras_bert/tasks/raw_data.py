@@ -1,0 +1,282 @@
+"""RawData: a TrainingModel that reads what its preprocessor takes, raw text first of all, and answers."""
+
+import warnings
+
+import numpy as np
+import tensorflow as tf
+from keras import tree
+
+from keras_bert import features
+from keras_bert.tasks.feed import BATCH_SIZE, Feed
+from keras_bert.tasks.predictor import Predictor, plain
+from keras_bert.training import TrainingModel
+from keras_bert.training.distribution import is_multi_worker, is_tpu, untuned
+from keras_bert.training.fit_data import Data
+
+
+class RawData(TrainingModel):
+    """The hooks of TrainingModel's loops, over a preprocessor. A subclass sets `preprocessor`, by `_take`."""
+
+    preprocessor = None
+    _untrained = ()  # parts of the network that no checkpoint filled and no training has touched
+
+    # Reading.
+
+    def preprocess(self, texts, text_pairs=None):
+        """Raw text to the batch contract.
+
+        Args: texts, text_pairs: string tensor, list or array [batch]; text_pairs may be None.
+        Returns: dict of int32 tensors [batch, length].
+        Raises: ValueError where the model has no vocabulary.
+        """
+        self._check_vocabulary()
+        columns = {name: column for name, column in (("text", texts), ("text_pair", text_pairs)) if column is not None}
+        return self.preprocessor.pad(self.preprocessor.rows(columns))[0]
+
+    def _check_vocabulary(self):
+        if self.preprocessor.tokenizer is None:
+            raise ValueError(
+                f"{type(self).__name__} was made without a vocabulary (vocab.txt beside the weights): "
+                "give it the batch contract, not raw text"
+            )
+
+    def _is_raw(self, x):
+        """Whether x is raw input: in memory, or a dataset of it, whose elements hold strings and nothing else."""
+        if isinstance(x, tf.data.Dataset):
+            spec = x.element_spec[0] if isinstance(x.element_spec, tuple) else x.element_spec
+            return all(getattr(part, "dtype", None) == tf.string for part in tf.nest.flatten(spec))
+        return not features.is_contract(x) and self.preprocessor.takes(x)
+
+    def batches_itself(self, x):
+        return self._is_raw(x) and not (isinstance(x, tf.data.Dataset) and self._feed.elements_of(x, labelled=True)[1])
+
+    @property
+    def _feed(self):
+        return Feed(self.preprocessor)
+
+    def ready(self, data, *, training=False, labelled=True, shuffle=False, max_tokens_per_batch=None):
+        x, y, weights, batch_size = data
+        budget = max_tokens_per_batch
+        if not training:
+            self._tell_untrained()
+        if budget is not None:
+            self._check_budget(budget, batch_size, x)
+        if not self._is_raw(x):
+            if features.is_contract(x) and y is not None:
+                data = data._replace(y=self.preprocessor.encode_targets(y))
+            elif isinstance(x, tf.data.Dataset) and _holds_labelled_inputs(x):
+                data = data._replace(
+                    x=x.map(lambda batch, labels, *rest: (batch, self.preprocessor.encode_targets_in_graph(labels), *rest))
+                )
+            return data
+        self._check_vocabulary()
+        feed = self._feed
+        if isinstance(x, tf.data.Dataset):
+            elements, batched = self._elements(x, y, weights, batch_size, labelled=labelled)
+            if batched:
+                return Data(feed.padded(elements))
+        else:
+            columns = self.preprocessor.columns(x)
+            if labelled and y is None:
+                raise ValueError("texts were given without labels: fit(texts, labels), evaluate(texts, labels)")
+            elements = feed.elements_in_memory(columns, None if y is None else self.preprocessor.encode_targets(y), weights)
+            if shuffle and y is not None:
+                elements = elements.shuffle(int(elements.cardinality()), reshuffle_each_iteration=True)
+        if budget is not None:
+            return Data(feed.batches_within(elements, budget, shuffle=shuffle))
+        by_length = labelled and self.preprocessor.pad_to_multiple_of is not None  # predictions come back in the order of the texts
+        return Data(feed.batches(elements, batch_size, by_length=by_length, shuffle=shuffle))
+
+    def _elements(self, dataset, y, weights, batch_size, *, labelled):
+        if weights is not None:
+            raise ValueError("sample_weight was given beside a tf.data.Dataset; its elements hold it: (text, label, weight)")
+        if y is not None:
+            raise ValueError("y was given beside a tf.data.Dataset; its elements hold the labels: (text, label)")
+        elements, batched = self._feed.elements_of(dataset, labelled=labelled)
+        if labelled and len(elements.element_spec) == 1:
+            raise ValueError(f"the dataset holds texts without labels; its elements should be (text, label), not {dataset.element_spec}")
+        if batched and batch_size is not None:
+            raise ValueError(f"batch_size={batch_size} was given but the dataset is batched; batch it by that yourself, or unbatch it")
+        return elements, batched
+
+    def _check_budget(self, budget, batch_size, x):
+        self._check_vocabulary()
+        longest = self.preprocessor.max_length
+        if batch_size is not None:
+            raise ValueError(
+                f"batch_size={batch_size} was given beside max_tokens_per_batch={budget}; a batch has one measure: leave one out"
+            )
+        if self.preprocessor.pad_to_multiple_of is None:
+            raise ValueError(
+                f"max_tokens_per_batch={budget} wants batches of different lengths; this model pads all to max_length={longest} "
+                f"(pad_to_multiple_of=None, as TPU needs): batch_size={max(1, int(budget) // longest)} is the same budget"
+            )
+        if isinstance(budget, bool) or int(budget) != budget or budget < longest:
+            raise ValueError(
+                f"max_tokens_per_batch={budget!r} leaves no room for one text of max_length={longest} tokens; give a whole number "
+                "of that or more, or the model a lesser max_length"
+            )
+        if not self._is_raw(x):
+            raise ValueError(f"max_tokens_per_batch={budget} batches raw text, and this is none: give batch_size, or batches of your own")
+        if not self.batches_itself(self._feed.without_targets(x) if isinstance(x, tf.data.Dataset) else x):
+            raise ValueError(f"max_tokens_per_batch={budget} was given but the dataset is batched; unbatch it")
+
+    # Training.
+
+    def split_off(self, data, share):
+        if not self._is_raw(data.x) or isinstance(data.x, tf.data.Dataset):
+            return super().split_off(data, share)
+        if not 0 < share < 1:
+            raise ValueError(f"validation_split={share!r} is not in (0, 1)")
+        columns = self.preprocessor.columns(data.x)
+        targets = None if data.y is None else self.preprocessor.encode_targets(data.y)
+        cut = int(len(next(iter(columns.values()))) * (1 - share))
+
+        def part(rows):
+            x = {name: column[rows] for name, column in columns.items()}
+            return Data(x, *(None if each is None else np.asarray(each)[rows] for each in (targets, data.sample_weight)), data.batch_size)
+
+        return part(slice(None, cut)), part(slice(cut, None))
+
+    def make_train_function(self, force=False):
+        self._untrained = ()
+        super().make_train_function(force)
+
+    def training_batches(self, examples, batch_size=None, *, max_tokens_per_batch=None, seed=0, shuffle=True):
+        """Batches for training.Trainer, which can begin anywhere: those of a run that was killed are the same again.
+
+        Args:
+            examples: unbatched tf.data.Dataset of (text, label) or ((text, text_pair), label), of known cardinality, in a fixed
+                order: data.read_classification gives it.
+            batch_size: examples of a global batch; None takes 32.
+            max_tokens_per_batch: in place of batch_size: slots of a global batch at most, see fit. An epoch has the same number of
+                batches each time.
+            seed: of the order.
+        Returns: dataset_fn: number of batches already taken -> tf.data.Dataset of (contract, labels), without end. Texts of like
+            length meet in a batch, as in fit. dataset_fn.batches_an_epoch is the number that an epoch has: the updates of a
+            schedule are epochs * batches_an_epoch / gradient_accumulation_steps. dataset_fn.evaluate_options tells a Trainer to
+            have raw validation data batched by the same measure.
+        """
+        self._check_vocabulary()
+        budget = max_tokens_per_batch
+        elements, batched = self._feed.elements_of(examples, labelled=True)
+        if batched or len(elements.element_spec) == 1:
+            raise ValueError(f"training_batches takes single examples with labels, (text, label); got elements {examples.element_spec}")
+        if budget is not None:
+            self._check_budget(budget, batch_size, examples)
+        measure = {"batch_size": batch_size or BATCH_SIZE} if budget is None else {"max_tokens_per_batch": budget}
+        by_length = self.preprocessor.pad_to_multiple_of is not None
+        dataset_fn = self._feed.endless(
+            elements, batch_size=measure.get("batch_size"), budget=budget, by_length=by_length, seed=seed, shuffle=shuffle
+        )
+        dataset_fn.evaluate_options = lambda x: dict(measure) if self.batches_itself(x) else {}
+        return dataset_fn
+
+    # Asking.
+
+    def predict_raw(self, x, batch_size, verbose, steps, callbacks, max_tokens_per_batch):
+        budget, is_dataset = max_tokens_per_batch, isinstance(x, tf.data.Dataset)
+        if budget is not None:
+            self._check_budget(budget, batch_size, x)
+            if steps is not None:
+                raise ValueError(f"steps={steps} was given beside max_tokens_per_batch, whose batches are in no order; leave one out")
+        if not self._is_raw(x) or callbacks or is_tpu(self.distribute_strategy):  # whose workers run no Python
+            return None
+        self._check_vocabulary()
+        self._tell_untrained()
+        predictor = self._predictor(answers=False)
+        shared = self._shares_batches or is_multi_worker(self.distribute_strategy)
+        if is_dataset and budget is None:
+            return None if shared else self._predict_dataset(predictor, x, batch_size, verbose, steps)
+        if steps is not None:
+            return None
+        columns = self._columns_of(x) if is_dataset else self.preprocessor.columns(x)
+        if not shared:
+            return predictor.of_columns(columns, batch_size, budget, verbose)
+        batches, places = predictor.batches_of(columns, batch_size, budget)
+        outputs = super().predict(batches, verbose=verbose)
+        return tree.map_structure(lambda rows: rows[places], outputs)
+
+    def _predict_dataset(self, predictor, dataset, batch_size, verbose, steps):
+        elements, batched = self._elements(dataset, None, None, batch_size, labelled=False)
+        batches = elements if batched else elements.batch(batch_size or BATCH_SIZE)
+        if steps is not None:
+            batches = batches.take(steps)
+        elif int(batches.cardinality()) == tf.data.INFINITE_CARDINALITY:
+            raise ValueError("the dataset never ends; give steps, or take(number) of it")
+        count = int(batches.cardinality())
+        return predictor.of_batches(
+            (element[0] for element in batches.with_options(untuned(batches))), count if count > 0 else None, verbose
+        )
+
+    def _columns_of(self, dataset):
+        """A dataset of raw input -> columns in memory."""
+        if int(dataset.cardinality()) == tf.data.INFINITE_CARDINALITY:
+            raise ValueError("the dataset never ends; take(number) of it")
+        elements, batched = self._feed.elements_of(dataset, labelled=False)
+        columns = {}
+        for (element,) in elements.with_options(untuned(elements)).as_numpy_iterator():
+            for name, text in element.items():
+                columns.setdefault(name, []).extend(text.tolist() if batched else [text])
+        if not columns:
+            raise ValueError("the dataset is empty: there is nothing to predict")
+        return columns
+
+    def answer(self, x, batch_size=None, *, max_tokens_per_batch=None, **settings):
+        """Answers as plain Python: the very values that the exported model serves.
+
+            model.answer(["what a treat"])      # [{"label": "positive", "score": 0.98, "probabilities": [0.02, 0.98]}]
+
+        Args:
+            x: raw input as fit takes it, or the batch contract.
+            batch_size, max_tokens_per_batch: as predict.
+            settings: of the preprocessor, for this call: max_length, top_k, ...
+        Returns: list of dicts, one an example.
+        Raises: ValueError naming what does not fit.
+        """
+        arrays = self.answer_arrays(x, batch_size, max_tokens_per_batch=max_tokens_per_batch, **settings)
+        return plain(arrays, self.preprocessor.counted)
+
+    def answer_arrays(self, x, batch_size=None, *, max_tokens_per_batch=None, **settings):
+        """`answer` as the exported model has it. Args: as there. Returns: dict of name -> array [examples, ...], strings as bytes."""
+        self._tell_untrained()
+        if features.is_contract(x):
+            return self._predictor(answers=True, **settings).of_inputs(x)
+        self._check_vocabulary()
+        if max_tokens_per_batch is not None:
+            self._check_budget(max_tokens_per_batch, batch_size, x)
+        columns = self._columns_of(x) if isinstance(x, tf.data.Dataset) else self.preprocessor.columns(x)
+        return self._predictor(answers=True, **settings).of_columns(columns, batch_size, max_tokens_per_batch)
+
+    def _predictor(self, *, answers, **settings):
+        """Kept, with the functions that it has traced, until something changes."""
+        key = (answers, *sorted(settings.items()))
+        if key not in self._predictors:
+            preprocessor = self.preprocessor.with_settings(**settings) if settings else self.preprocessor
+            self._predictors[key] = Predictor(self, preprocessor, answers=answers)
+        return self._predictors[key]
+
+    def forget_functions(self):
+        """Trace anew what answers: after a change of the model's parts that no setter can see."""
+        self._predictors = _Kept()
+
+    def _tell_untrained(self):
+        if self._untrained:
+            parts, self._untrained = ", ".join(self._untrained), ()
+            warnings.warn(
+                f"{type(self).__name__}: no checkpoint had weights for {parts}, and they are not trained yet: the answers mean nothing. "
+                "Call fit first",
+                stacklevel=4,
+            )
+
+
+class _Kept(dict):
+    """A dict that Keras does not track."""
+
+
+def _holds_labelled_inputs(dataset):
+    """Whether a dataset's elements are (contract, labels[, weights]), with one array of labels. Returns: bool."""
+    spec = dataset.element_spec
+    if not (isinstance(spec, tuple) and len(spec) in (2, 3) and features.is_contract(spec[0])):
+        return False
+    return isinstance(spec[1], tf.TensorSpec) and spec[1].shape.rank is not None and spec[1].shape.rank >= 1  # several outputs have a dict
