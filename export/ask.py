@@ -1,9 +1,11 @@
-"""Put texts to a SavedModel in a process that needs TensorFlow and tensorflow-text, and not keras_bert.
+"""Ask a SavedModel, in a process that needs TensorFlow and tensorflow-text, and not keras_bert.
 
     python -m export.ask out/saved_model/1 --text "a fine film" "a waste of time"
+    python -m export.ask out/saved_model/1 --text "a man sleeps" --text_pair "a person is awake"
 
-prints one JSON object a text. Arrays go in and out by file: --inputs IN.npz --outputs OUT.npz, where IN.npz holds arrays
-named "signature/input", strings as bytes, and OUT.npz gets "signature/output".
+The flags after the directory are the inputs of its serving_default, by their names, each with as many values as there are examples;
+without any, they are listed. One JSON object is printed for each example. Arrays go in and out by file: --inputs IN.npz --outputs
+OUT.npz, where IN.npz holds arrays named "signature/input", strings as bytes, and OUT.npz gets "signature/output".
 """
 
 import argparse
@@ -16,10 +18,11 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_text  # noqa: F401 - registers the tokenizer's ops, as a TF Serving build does
 
+DEFAULT = "serving_default"
 
-def ask(saved_model, inputs):
-    """Args: saved_model: version directory. inputs: dict of "signature/input" -> array. Returns: dict of "signature/output" -> array."""
-    loaded = tf.saved_model.load(saved_model)
+
+def ask(loaded, inputs):
+    """Args: loaded: what tf.saved_model.load gives. inputs: dict of "signature/input" -> array. Returns: "signature/output" -> array."""
     outputs = {}
     for signature in sorted({name.split("/")[0] for name in inputs}):
         arguments = {
@@ -32,29 +35,56 @@ def ask(saved_model, inputs):
     return outputs
 
 
+def inputs_of(loaded):
+    """Names of the inputs of serving_default. Returns: list of str; empty where the model has no such signature."""
+    if DEFAULT not in loaded.signatures:
+        return []
+    return sorted(loaded.signatures[DEFAULT].structured_input_signature[1])
+
+
+def _columns(parser, words):
+    """["--text", "a", "b", "--text_pair", ...] -> dict of name to list."""
+    columns, name = {}, None
+    for word in words:
+        if word.startswith("--"):
+            name, _, value = word[2:].partition("=")
+            columns[name] = [value] if value else []
+        elif name is None:
+            parser.error(f"{word!r} stands after no flag")
+        else:
+            columns[name].append(word)
+    return columns
+
+
 def main(arguments=None):
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
     parser.add_argument("saved_model", help="version directory of a SavedModel")
-    parser.add_argument("--text", nargs="+", help="texts to ask about")
-    parser.add_argument("--text_pair", nargs="+", help="their second texts, for a model that reads pairs")
     parser.add_argument("--inputs", help=".npz to read")
     parser.add_argument("--outputs", help=".npz to write")
-    options = parser.parse_args(arguments)
-    if (options.text is None) == (options.inputs is None) or (options.inputs is None) != (options.outputs is None):
-        parser.error("give --text, or --inputs with --outputs")
+    options, words = parser.parse_known_args(arguments)
+    columns = _columns(parser, words)
+    if (options.inputs is None) != (options.outputs is None) or (columns and options.inputs):
+        parser.error("give inputs by name, such as --text, or --inputs with --outputs")
+    loaded = tf.saved_model.load(options.saved_model)
     if options.inputs:
         with np.load(options.inputs) as arrays:  # plain arrays only: NumPy refuses pickles by default
             inputs = {name: arrays[name] for name in arrays.files}
-        np.savez(options.outputs, **ask(options.saved_model, inputs))
+        np.savez(options.outputs, **ask(loaded, inputs))
         return
-    inputs = {"serving_default/text": np.array([text.encode() for text in options.text])}
-    if options.text_pair:
-        inputs["serving_default/text_pair"] = np.array([text.encode() for text in options.text_pair])
-    answers = {name.split("/")[1]: value for name, value in ask(options.saved_model, inputs).items()}
-    for index, text in enumerate(options.text):
-        plain = {name: value[index].tolist() for name, value in sorted(answers.items())}
-        plain = {name: value.decode() if isinstance(value, bytes) else value for name, value in plain.items()}
-        print(json.dumps({"text": text} | plain, ensure_ascii=False))
+    names = inputs_of(loaded)
+    if sorted(columns) != names or len({len(values) for values in columns.values()}) != 1 or not all(columns.values()):
+        takes = " and ".join(f"--{name}" for name in names) or "no strings: it was exported without a tokenizer"
+        parser.error(f"{options.saved_model} takes {takes}, each with as many values as there are examples")
+    answers = ask(loaded, {f"{DEFAULT}/{name}": np.array([text.encode() for text in values]) for name, values in columns.items()})
+    for index in range(len(columns[names[0]])):
+        answer = {name.split("/")[1]: _plain(value[index].tolist()) for name, value in sorted(answers.items())}
+        print(json.dumps({name: values[index] for name, values in columns.items()} | answer, ensure_ascii=False))
+
+
+def _plain(value):
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from export import signatures
 from keras_bert import BertEncoder, features
 from keras_bert.layers import BertEmbeddings
 
@@ -35,18 +34,19 @@ def frozen(network):
     constants they gain nothing, and BERT-base's made the first answer wait 6 seconds more.
 
     Args: network: one of keras_bert.models with an encoder.
-    Returns: function: the contract -> what the network answers. All that call it share one set of constants.
+    Returns: function (inputs: dict, training=False) -> what the network gives. All that call it share one set of constants.
     """
     values = [(weight, weight.numpy()) for weight in frozen_weights(network)]
 
-    def call(*contract):
+    def call(inputs):
         # Constants of this function's graph: captured from outside they would be arguments, which no kernel may keep.
         constants = [(weight, tf.constant(value)) for weight, value in values]
         with keras.StatelessScope(state_mapping=constants):
-            return network(dict(zip(features.UNPACKED, contract, strict=True)), training=False)
+            return network(inputs, training=False)
 
-    function = tf.function(call, input_signature=signatures.ids_signature(), autograph=False)
-    return lambda contract: function(*(contract[name] for name in features.UNPACKED))
+    signature = {name: tf.TensorSpec([None, None], features.DTYPE, name=name) for name in network.input}
+    function = tf.function(call, input_signature=[signature], autograph=False)
+    return lambda inputs, training=False: function({name: inputs[name] for name in signature})
 
 
 def frozen_weights(network):

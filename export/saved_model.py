@@ -8,7 +8,7 @@ import keras
 import tensorflow as tf
 
 from export.network import frozen_weights, network_in_dtype, weight_bytes
-from export.servable import servable
+from export.servable import check_servable, servable
 
 # A SavedModel's graph is one protocol buffer, which cannot be larger.
 MAX_CONSTANT_BYTES = 2**31 - 1
@@ -21,7 +21,7 @@ def export_saved_model(model, directory, *, freeze=False, dtype=None):
     `directory` is never touched.
 
     Args:
-        model: BertClassifier. A model without a vocabulary gets no serving_default, only ids.
+        model: a task: BertClassifier, BertEmbedder, ... A model without a vocabulary gets no serving_default, only ids.
         directory: path of the model; the version directories are made in it.
         freeze: make weights constants of the graph, by which a CPU answers faster in bfloat16; see export.network.frozen. The
             first answer takes many seconds.
@@ -36,19 +36,17 @@ def export_saved_model(model, directory, *, freeze=False, dtype=None):
     directory = os.path.abspath(os.fspath(directory))
     if os.path.exists(directory) and not os.path.isdir(directory):
         raise ValueError(f"{directory} is a file; a directory of versions is to be made there")
+    check_servable(model)
     network = None if dtype is None else network_in_dtype(model.network, dtype)
     if freeze:
         check_frozen(model.network if network is None else network)
     module = servable(model, network=network, freeze=freeze)
-    functions = {name: function.get_concrete_function() for name, function in module.functions.items()}
-    check_constants(functions)
+    check_constants(module.concrete_functions())
     os.makedirs(directory, exist_ok=True)
     building = tempfile.mkdtemp(prefix=".building-", dir=directory)
     try:
         os.chmod(building, 0o755)  # mkdtemp makes it private; the server may be another user
-        tf.saved_model.save(module, building, signatures=functions)
-        if model.tokenizer is not None:
-            _write_asset(model.tokenizer, building)
+        module.save(building)
         return _publish(building, directory)
     except BaseException:
         shutil.rmtree(building, ignore_errors=True)
@@ -109,13 +107,6 @@ def _tensor_bytes(tensor):
     if tensor.dtype == tf.string:
         return int(tf.reduce_sum(tf.strings.length(tensor)))
     return tensor.shape.num_elements() * tensor.dtype.size
-
-
-def _write_asset(tokenizer, building):
-    # The graph carries its tokenizer; this copy is for people and clients, where TF Serving leaves files alone.
-    extra = os.path.join(building, "assets.extra")
-    os.makedirs(extra, exist_ok=True)
-    tokenizer.save_asset(os.path.join(extra, tokenizer.ASSET))
 
 
 def _publish(building, directory):

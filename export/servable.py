@@ -1,61 +1,24 @@
-"""A model as TensorFlow functions: text to answer, and ids to answer."""
+"""What is exported: a task's Servable, its network as it is, in another dtype, or with its weights as constants."""
 
-import functools
-
-import tensorflow as tf
-
-from export import signatures
 from export.network import frozen, frozen_weights
-from keras_bert import BertClassifier, features
+from keras_bert.tasks import Servable, Task
 
 
-class ClassifierServable(tf.Module):
-    """A BertClassifier, ready to be saved: tokenizer, packer, network, softmax and label names in one graph.
+def servable(model, *, network=None, freeze=False):
+    """Wrap a task.
 
-    Attributes: functions: dict of signature name -> tf.function.
-        serving_default: text[, text_pair]: string [batch] -> the answer.
-        ids: input_ids, token_type_ids, attention_mask: int32 [batch, length] -> the answer.
-    Args:
-        model: BertClassifier.
-        network: what answers in place of the model's own network, such as network_in_dtype's.
-        freeze: see export.network.frozen.
-    The answer: label: string [batch]; score: float32 [batch], the label's probability; probabilities: float32 [batch, labels].
+    Args: model: a task of keras_bert. network: what answers in place of the model's own, such as network_in_dtype's. freeze: see
+        export.network.frozen.
+    Returns: Servable. Raises: TypeError on what cannot be served.
     """
-
-    def __init__(self, model, *, network=None, freeze=False):
-        super().__init__()
-        network = model.network if network is None else network
-        self._logits = frozen(network) if freeze else functools.partial(network, training=False)
-        self._tokenizer = model.tokenizer  # SentencePiece's is a resource, which must be tracked
-        self._labels = tf.constant(model.labels)
-        constants = {id(weight) for weight in frozen_weights(network)} if freeze else set()
-        # Only what is tracked is saved. Keras hides its TensorFlow variables behind `value`.
-        self._variables = [weight.value for weight in network.weights if id(weight) not in constants]
-
-        def from_ids(*contract):
-            return self._answer(dict(zip(features.UNPACKED, contract, strict=True)))
-
-        self.functions = {signatures.IDS: tf.function(from_ids, input_signature=signatures.ids_signature(), autograph=False)}
-        if model.tokenizer is not None:
-
-            def from_text(*texts):
-                return self._answer(model.preprocess(*texts))
-
-            self.functions[signatures.SERVING_DEFAULT] = tf.function(
-                from_text, input_signature=signatures.text_signature(bool(model.text_pair)), autograph=False
-            )
-
-    def _answer(self, contract):
-        probabilities = tf.nn.softmax(self._logits(contract))
-        return {
-            signatures.LABEL: tf.gather(self._labels, tf.argmax(probabilities, axis=-1)),
-            signatures.SCORE: tf.reduce_max(probabilities, axis=-1),
-            signatures.PROBABILITIES: probabilities,
-        }
+    check_servable(model)
+    network = model.network if network is None else network
+    if not freeze:
+        return Servable(model, network=network)
+    return Servable(model, network=network, call=frozen(network), constants=frozen_weights(network))
 
 
-def servable(model, **options):
-    """Wrap a model. Args: model: BertClassifier. options: its servable's. Returns: it. Raises: TypeError on what cannot be served."""
-    if isinstance(model, BertClassifier):
-        return ClassifierServable(model, **options)
-    raise TypeError(f"a {type(model).__name__} cannot be exported; what answers text is a BertClassifier")
+def check_servable(model):
+    """Raises: TypeError unless a model is a task."""
+    if not isinstance(model, Task):
+        raise TypeError(f"a {type(model).__name__} cannot be exported; what answers text is a task, such as BertClassifier")

@@ -7,57 +7,68 @@ import tempfile
 
 import numpy as np
 
-from export import signatures
 from keras_bert import features
 from keras_bert.layers import onednn
+from keras_bert.tasks.servable import IDS, SERVING_DEFAULT
 
 ASK = os.path.join(os.path.dirname(os.path.abspath(__file__)), "ask.py")
 
-# Short, long, empty, not English, not UTF-8: what a server is sent.
+# Short, long, empty, not English, not UTF-8, a mask: what a server is sent.
 PROBE_TEXTS = (
     b"a gorgeous , witty , seductive movie .",
-    b"Unflinchingly bleak and desperate",
+    b"Unflinchingly bleak and [MASK]",
     b"",
     "Ça m'a beaucoup plu, naïve café! 你好，世界 Ａｂｃ ß".encode(),
     b"bytes that are not UTF-8: \xff\xfe\xe4\xbd",
     b"[MASK] \x00 \t tokens\r\n in # brackets " * 40,
 )
+# Differences up to this are rounding, of one dtype; names that answers hold are then compared too.
+ROUNDING = 1e-5
 
 
 def verify_saved_model(path, model):
-    """Compare a SavedModel with the model it was made from.
+    """Compare a SavedModel with the model it was made from: every output of both signatures.
 
-    Args: path: version directory, from export_saved_model. model: the model.
-    Returns: float, the largest absolute difference of any probability, over both signatures; 1e-6 or less where dtypes agree,
-        about 1e-2 where bfloat16 is compared with float32.
-    Raises: RuntimeError with its last words where the new process fails; ValueError where labels differ or a
-        probability is not finite.
+    Args: path: version directory, from export_saved_model. model: the model, a task.
+    Returns: float, the largest absolute difference of any number, relative where numbers are over 1; 1e-6 or less where dtypes
+        agree, about 1e-2 where bfloat16 is compared with float32.
+    Raises: RuntimeError with its last words where the new process fails; ValueError where outputs are missing or have other shapes,
+        where a number is not finite, or where names (labels, words) differ though the numbers agree.
     """
-    pairs = bool(model.text_pair)
-    inputs = {}
+    asked = {}
     if model.tokenizer is not None:
-        texts = np.array(PROBE_TEXTS, dtype="S")
-        inputs = {f"{signatures.SERVING_DEFAULT}/{signatures.TEXT}": texts}
-        if pairs:
-            inputs[f"{signatures.SERVING_DEFAULT}/{signatures.TEXT_PAIR}"] = texts[::-1]
-        contract = model.preprocess(texts.tolist(), texts[::-1].tolist() if pairs else None)
-        contract = {name: np.asarray(value) for name, value in contract.items()}
+        names = list(model.preprocessor.input_signature())
+        asked[SERVING_DEFAULT] = {name: np.roll(np.array(PROBE_TEXTS, "S"), -index) for index, name in enumerate(names)}
+        columns = {name: column.tolist() for name, column in asked[SERVING_DEFAULT].items()}
+        expected = {SERVING_DEFAULT: model.answer_arrays(columns)}
+        asked[IDS] = {name: np.asarray(value) for name, value in model.preprocess(*columns.values()).items()}
     else:
-        contract = _random_contract(model)
-    inputs |= {f"{signatures.IDS}/{name}": value for name, value in contract.items()}
-    served = run_saved_model(path, inputs)
-    expected = model.predict(contract, verbose=0)
+        expected = {}
+        asked[IDS] = _random_inputs(model)
+    expected[IDS] = model.answer_arrays(asked[IDS])
+    served = run_saved_model(path, {f"{name}/{key}": value for name, inputs in asked.items() for key, value in inputs.items()})
+    return max(_difference(path, name, served, answers) for name, answers in expected.items())
+
+
+def _difference(path, signature, served, expected):
+    served = {name.partition("/")[2]: value for name, value in served.items() if name.startswith(f"{signature}/")}
+    if {name: value.shape for name, value in served.items()} != {name: value.shape for name, value in expected.items()}:
+        raise ValueError(f"{path}: signature {signature} answers {_shapes(served)}; the model {_shapes(expected)}")
     difference = 0.0
-    for name in {key.split("/")[0] for key in inputs}:
-        probabilities = served[f"{name}/{signatures.PROBABILITIES}"]
-        if not (np.isfinite(probabilities).all() and np.isfinite(expected).all()):
-            raise ValueError(f"{path}: probabilities are not finite (signature {name}); the weights hold NaN or Inf")
-        difference = max(difference, float(np.abs(probabilities - expected).max()))
-        labels = [label.decode("utf-8") for label in served[f"{name}/{signatures.LABEL}"].tolist()]
-        chosen = probabilities.argmax(-1)
-        if labels != [model.labels[index] for index in chosen]:
-            raise ValueError(f"{path}: signature {name} answers the labels {labels}, not those of its highest probabilities")
+    for name, value in expected.items():
+        if value.dtype.kind in "fiu":
+            theirs, ours = served[name].astype("float64"), value.astype("float64")
+            if not (np.isfinite(theirs).all() and np.isfinite(ours).all()):
+                raise ValueError(f"{path}: {name} is not finite (signature {signature}); the weights hold NaN or Inf")
+            difference = max(difference, float(np.max(np.abs(theirs - ours) / np.maximum(np.abs(ours), 1.0), initial=0.0)))
+    for name, value in expected.items():
+        if value.dtype.kind not in "fiu" and difference <= ROUNDING and served[name].tolist() != value.tolist():
+            raise ValueError(f"{path}: signature {signature} answers {name} {served[name].tolist()}; the model {value.tolist()}")
     return difference
+
+
+def _shapes(answers):
+    return ", ".join(f"{name} {list(value.shape)}" for name, value in sorted(answers.items())) or "nothing"
 
 
 def run_saved_model(path, inputs):
@@ -81,7 +92,7 @@ def run_saved_model(path, inputs):
             return {name: outputs[name] for name in outputs.files}
 
 
-def _random_contract(model):
+def _random_inputs(model):
     config = model.encoder.config
     random = np.random.default_rng(0)
     shape = (4, min(16, config.max_position_embeddings))

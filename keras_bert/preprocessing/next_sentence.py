@@ -12,13 +12,11 @@ IS_NEXT, NOT_NEXT = "is_next", "not_next"  # ids 0 and 1, as google-research and
 class NextSentencePreprocessor(ClassificationPreprocessor):
     """Pairs to IS_NEXT or NOT_NEXT; the answers are those of a single-label classifier of these two.
 
-    Args: see TextPreprocessor; text_pair may only be True or None.
+    Args: see TextPreprocessor; text_pair: None is True here.
     """
 
     def __init__(self, tokenizer, *, text_pair=None, **options):
-        if text_pair is False:
-            raise ValueError("text_pair=False: next-sentence prediction reads pairs")
-        super().__init__(tokenizer, labels=[IS_NEXT, NOT_NEXT], text_pair=True, **options)
+        super().__init__(tokenizer, labels=[IS_NEXT, NOT_NEXT], text_pair=True if text_pair is None else text_pair, **options)
 
     def encode_targets(self, targets):
         return targets  # of a pretrainer: a dict, of both heads

@@ -7,8 +7,10 @@ import tensorflow as tf
 from keras import tree
 
 from keras_bert import features
+from keras_bert.files import replaced_directory
 from keras_bert.tasks.feed import BATCH_SIZE, Feed
 from keras_bert.tasks.predictor import Predictor, plain
+from keras_bert.tasks.servable import Servable
 from keras_bert.training import TrainingModel
 from keras_bert.training.distribution import is_multi_worker, is_tpu, untuned
 from keras_bert.training.fit_data import Data
@@ -248,6 +250,27 @@ class RawData(TrainingModel):
         columns = self._columns_of(x) if isinstance(x, tf.data.Dataset) else self.preprocessor.columns(x)
         return self._predictor(answers=True, **settings).of_columns(columns, batch_size, max_tokens_per_batch)
 
+    def export(self, filepath, format="tf_saved_model", **options):
+        """Keras's export: write what serves the answers, as export.export_saved_model does, to one directory.
+
+        Args:
+            filepath: the directory; an older SavedModel there is replaced once the new one is whole.
+            format: "tf_saved_model"; others are Keras's own, of the network alone: model inputs to logits.
+            options: Keras's, of those other formats.
+        Raises: ValueError where the directory holds other things than a SavedModel, or where an option is not of this format.
+        """
+        if format != "tf_saved_model":
+            return self.network.export(filepath, format=format, **options)
+        unknown = sorted(set(options) - {"verbose"})
+        if unknown:
+            raise ValueError(f"{', '.join(unknown)}: the signatures of a task's SavedModel are its own: serving_default and ids")
+        with replaced_directory(filepath, _SAVED_MODEL) as building:
+            self.servable().save(building)
+
+    def servable(self):
+        """Returns: Servable, the functions that `export` writes."""
+        return Servable(self)
+
     def _predictor(self, *, answers, **settings):
         """Kept, with the functions that it has traced, until something changes."""
         key = (answers, *sorted(settings.items()))
@@ -268,6 +291,9 @@ class RawData(TrainingModel):
                 "Call fit first",
                 stacklevel=4,
             )
+
+
+_SAVED_MODEL = ("saved_model.pb", "fingerprint.pb", "variables", "assets", "assets.extra")
 
 
 class _Kept(dict):

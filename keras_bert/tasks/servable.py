@@ -1,5 +1,9 @@
 """Servable: a task as TensorFlow functions, strings to answers and ids to answers, ready to be saved as a SavedModel."""
 
+import functools
+import os
+import warnings
+
 import tensorflow as tf
 
 from keras_bert import features
@@ -23,6 +27,12 @@ class Servable(tf.Module):
 
     def __init__(self, task, *, network=None, call=None, constants=()):
         super().__init__()
+        if task.tokenizer is not None and task.text_pair is None:
+            warnings.warn(
+                f"whether this {type(task).__name__} reads single texts or pairs is undecided, since it has seen neither: serving_default "
+                "takes single texts. For pairs set model.text_pair = True (--text_pair) first",
+                stacklevel=3,
+            )
         network = task.network if network is None else network
         predictor = Predictor(_WithNetwork(task, call or network), task.preprocessor, answers=True)
         self._tokenizer = task.tokenizer  # SentencePiece's is a resource, which must be tracked
@@ -42,6 +52,20 @@ class Servable(tf.Module):
                 return predictor.from_columns(dict(zip(signature, columns, strict=True)))
 
             self.functions[SERVING_DEFAULT] = tf.function(from_strings, input_signature=list(signature.values()), autograph=False)
+
+    @functools.cache  # noqa: B019 - as long as the servable itself
+    def concrete_functions(self):
+        """The functions traced. Returns: dict of signature name -> tf.types.experimental.ConcreteFunction."""
+        return {name: function.get_concrete_function() for name, function in self.functions.items()}
+
+    def save(self, path):
+        """Write a SavedModel. Args: path: directory; it must be empty or new."""
+        tf.saved_model.save(self, path, signatures=self.concrete_functions())
+        if self._tokenizer is not None:
+            # The graph carries its tokenizer; this copy is for people and clients, where TF Serving leaves files alone.
+            extra = os.path.join(path, "assets.extra")
+            os.makedirs(extra, exist_ok=True)
+            self._tokenizer.save_asset(os.path.join(extra, self._tokenizer.ASSET))
 
 
 class _WithNetwork:

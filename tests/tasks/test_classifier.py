@@ -242,7 +242,7 @@ def test_a_keras_file_reloads_in_a_fresh_process(tmp_path, tiny_classifier, comp
         (["good", "bad"], None, "texts were given without labels"),
         (["good", "bad"], ["positive", "fine"], "label 1 is 'fine'; the model's labels are negative, positive, neutral"),
         (["good", "bad"], [0, 3], "label 1 is 3; ids of the 3 labels are 0 to 2"),
-        (["good", "bad"], [[0], [1]], r"shape \(2, 1\)"),
+        (["good", "bad"], [[[0]], [[1]]], r"shape \(2, 1, 1\)"),
         (["good"], np.zeros((1, 2), "float32"), "labels have 2 columns; the model has 3 labels"),
         ((["good", "bad"], ["film"]), [0, 1], "2 texts but 1 second texts"),
         ([("a", "b"), ("c",)], [0, 1], "item 1 of the texts has 1 parts"),
