@@ -20,6 +20,7 @@ class RawData(TrainingModel):
     """The hooks of TrainingModel's loops, over a preprocessor. A subclass sets `preprocessor`, by `_take`."""
 
     preprocessor = None
+    _traced_weights = None
     _untrained = ()  # parts of the network that no checkpoint filled and no training has touched
 
     # Reading.
@@ -59,8 +60,10 @@ class RawData(TrainingModel):
     def ready(self, data, *, training=False, labelled=True, shuffle=False, max_tokens_per_batch=None):
         x, y, weights, batch_size = data
         budget = max_tokens_per_batch
-        if not training:
-            self._tell_untrained()
+        if training:
+            self._untrained = ()
+        else:
+            self.tell_untrained()
         if budget is not None:
             self._check_budget(budget, batch_size, x)
         if not self._is_raw(x):
@@ -141,7 +144,11 @@ class RawData(TrainingModel):
         return part(slice(None, cut)), part(slice(cut, None))
 
     def make_train_function(self, force=False):
-        self._untrained = ()
+        # LoRA puts variables in the place of others: what was traced before knows nothing of them.
+        weights = [id(weight) for weight in self.network.weights]
+        if weights != self._traced_weights:
+            self.forget_functions()
+            self._traced_weights = weights
         super().make_train_function(force)
 
     def training_batches(self, examples, batch_size=None, *, max_tokens_per_batch=None, seed=0, shuffle=True):
@@ -160,6 +167,7 @@ class RawData(TrainingModel):
             have raw validation data batched by the same measure.
         """
         self._check_vocabulary()
+        self._untrained = ()
         budget = max_tokens_per_batch
         elements, batched = self._feed.elements_of(examples, labelled=True)
         if batched or len(elements.element_spec) == 1:
@@ -185,7 +193,7 @@ class RawData(TrainingModel):
         if not self._is_raw(x) or callbacks or is_tpu(self.distribute_strategy):  # whose workers run no Python
             return None
         self._check_vocabulary()
-        self._tell_untrained()
+        self.tell_untrained()
         predictor = self._predictor(answers=False)
         shared = self._shares_batches or is_multi_worker(self.distribute_strategy)
         if is_dataset and budget is None:
@@ -241,7 +249,7 @@ class RawData(TrainingModel):
 
     def answer_arrays(self, x, batch_size=None, *, max_tokens_per_batch=None, **settings):
         """`answer` as the exported model has it. Args: as there. Returns: dict of name -> array [examples, ...], strings as bytes."""
-        self._tell_untrained()
+        self.tell_untrained()
         if features.is_contract(x):
             return self._predictor(answers=True, **settings).of_inputs(x)
         self._check_vocabulary()
@@ -283,7 +291,8 @@ class RawData(TrainingModel):
         """Trace anew what answers: after a change of the model's parts that no setter can see."""
         self._predictors = _Kept()
 
-    def _tell_untrained(self):
+    def tell_untrained(self):
+        """Warn, once, where answers are asked of a head that was never trained."""
         if self._untrained:
             parts, self._untrained = ", ".join(self._untrained), ()
             warnings.warn(

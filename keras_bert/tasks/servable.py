@@ -27,6 +27,7 @@ class Servable(tf.Module):
 
     def __init__(self, task, *, network=None, call=None, constants=()):
         super().__init__()
+        task.tell_untrained()
         if task.tokenizer is not None and task.text_pair is None:
             warnings.warn(
                 f"whether this {type(task).__name__} reads single texts or pairs is undecided, since it has seen neither: serving_default "
