@@ -3,6 +3,7 @@
 import keras
 
 from keras_bert.labels import check_labels
+from keras_bert.metrics import adapted
 from keras_bert.models import SequenceClassifier
 from keras_bert.preprocessing import ClassificationPreprocessor
 from keras_bert.problem_type import SOFTMAX, activate
@@ -101,14 +102,21 @@ class BertClassifier(Task):
         return [keras.metrics.SparseCategoricalAccuracy(name="accuracy")]
 
     def compile(self, optimizer="auto", loss="auto", metrics="auto", **kwargs):
-        """keras.Model.compile with defaults; the model gives logits, so a cross-entropy named by string is made one of logits."""
+        """keras.Model.compile with defaults.
+
+        The model gives logits, and its labels are ids: a cross-entropy named by string is made one of logits, and F1Score, AUC,
+        Precision, Recall and their like are given one-hot rows and probabilities, see metrics.LabelMetric.
+        """
         by_name = {
             "sparse_categorical_crossentropy": keras.losses.SparseCategoricalCrossentropy,
             "categorical_crossentropy": keras.losses.CategoricalCrossentropy,
         }
         if isinstance(loss, str) and loss in by_name:
             loss = by_name[loss](from_logits=True)
-        super().compile(optimizer=optimizer, loss=loss, metrics=metrics, **kwargs)
+        for name, group in {"metrics": metrics, "weighted_metrics": kwargs.get("weighted_metrics")}.items():
+            if group is not None and group != "auto":
+                kwargs[name] = keras.tree.map_structure(lambda metric: adapted(metric, self.network.num_labels), group)
+        super().compile(optimizer=optimizer, loss=loss, **({"metrics": metrics} | kwargs))
 
     def predictions(self, outputs):
         return activate(outputs, SOFTMAX)
