@@ -78,7 +78,10 @@ class BertClassifier(Task):
         self.change_settings(labels=names)
 
     def class_weights(self, class_weight):
-        return None if class_weight is None else self.preprocessor.labels.class_weights(class_weight)
+        if class_weight is None:
+            return None
+        weights = self.preprocessor.labels.class_weights(class_weight)
+        return {index: weights.get(index, 1.0) for index in range(len(self.labels))}  # Keras would look each label up in a shorter table
 
     @classmethod
     def from_pretrained(cls, path, labels=None, **options):
