@@ -81,8 +81,8 @@ class Trainer:
         keep: newest checkpoints that are kept; the best is besides.
         log_every: updates between lines of the log, each a mean over them.
         config: dict for run.json: what determines the run. Once there is a checkpoint, a start with another one is refused. Leave out
-            what changes nothing of the training: monitor, mode, patience, validate_every and what is said of checkpoints and logs may
-            differ from start to start. With another monitor or mode, the best so far is compared by that one.
+            settings that do not affect training: monitor, mode, patience, validate_every and those of checkpoints and logs may
+            change at each start. After a change of monitor or mode, the best so far is compared by the new one.
         progress: show a progress bar.
         callbacks: functions (step, values) that are called after each update; values: dict of what the log of this step holds, or
             None where nothing is logged.
@@ -133,7 +133,7 @@ class Trainer:
         if (patience or validate_every) and validation_data is None:
             raise ValueError("patience and validate_every want validation_data")
         if patience and not validate_every:
-            raise ValueError(f"patience={patience} counts validations, and there is one, at the end, without validate_every; give that too")
+            raise ValueError(f"patience={patience} needs validate_every: without it there is one validation, at the end")
         if hasattr(validation_data, "__next__"):
             raise ValueError("validation_data is an iterator, which gives its batches once; give a tf.data.Dataset or arrays")
         self.model = model

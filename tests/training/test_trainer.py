@@ -203,7 +203,7 @@ def test_validation_is_evaluated_as_the_training_data_says(tmp_path):
         ({"validation_data": None, "patience": 1}, "patience and validate_every want validation_data"),
         (
             {"validation_data": batches(), "patience": 1},
-            "patience=1 counts validations, and there is one, at the end, without",
+            "patience=1 needs validate_every: without it there is one validation",
         ),
         ({"validation_data": iter([])}, "validation_data is an iterator, which gives its batches once"),
     ],
