@@ -166,6 +166,15 @@ def _short(item):
     return shown if len(shown) <= 60 else shown[:57] + "..."
 
 
+def evaluate_options(batch_size, max_tokens_per_batch):
+    """For a Trainer, which evaluates what it knows nothing of: have raw text batched by the measure that training has.
+
+    Returns: function of data -> arguments of the model's evaluate: the measure; none where the data has batches of its own.
+    """
+    measure = {"batch_size": batch_size} if max_tokens_per_batch is None else {"max_tokens_per_batch": max_tokens_per_batch}
+    return lambda x: dict(measure) if is_raw_dataset(x) and not dataset_parts(x)[1] else {}
+
+
 def holds_batches_of_the_contract(dataset):
     """Whether a dataset's elements are (contract, labels[, weights]), with one array of labels. Returns: bool."""
     spec = dataset.element_spec

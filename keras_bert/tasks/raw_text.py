@@ -324,7 +324,7 @@ class RawTextModel(TrainingModel):
             seed: of the order.
         Returns: dataset_fn: number of batches already taken -> tf.data.Dataset of (contract, labels), without end. Texts of like
             length meet in a batch, as in fit. dataset_fn.batches_an_epoch is the number that an epoch has: the updates of a
-            schedule are epochs * batches_an_epoch / gradient_accumulation_steps.
+            schedule are epochs * batches_an_epoch / gradient_accumulation_steps. evaluate_options: see inputs.evaluate_options.
         """
         pairs, batched, parts = inputs.dataset_parts(examples)
         if batched or parts == 1:
@@ -349,6 +349,7 @@ class RawTextModel(TrainingModel):
             return self._pack_batches(dataset_fn(batches_taken), packer)
 
         packed_dataset_fn.batches_an_epoch = dataset_fn.batches_an_epoch
+        packed_dataset_fn.evaluate_options = inputs.evaluate_options(batch_size, max_tokens_per_batch)
         return packed_dataset_fn
 
     def _budgeted_batches(self, examples, budget, packer, *, seed, shuffle):

@@ -74,15 +74,13 @@ class Task(RawTextModel):
         """TrainingModel.compile with defaults for this task.
 
         Args:
-            optimizer: "auto" makes create_optimizer(5e-5, bias_correction=True) at each fit, with warm-up and decay over the
-                updates of that fit. google-research leaves the correction out; fine-tuning is steadier with it (Mosbach et al.
-                2021, "On the stability of fine-tuning BERT").
+            optimizer: "auto" makes create_optimizer(5e-5) at each fit, with warm-up and decay over the updates of that fit.
             loss, metrics: "auto" takes the task's.
             others: those of training.TrainingModel.compile: gradient_accumulation_steps, jit_compile, ...
         """
         self._optimizer_is_auto = isinstance(optimizer, str) and optimizer == AUTO
         if self._optimizer_is_auto:
-            optimizer = create_optimizer(LEARNING_RATE, total_steps=1, bias_correction=True)
+            optimizer = create_optimizer(LEARNING_RATE, total_steps=1)
         self._auto_arguments = {
             name: AUTO
             for name, value in (("optimizer", optimizer), ("loss", loss), ("metrics", metrics))
@@ -117,7 +115,7 @@ class Task(RawTextModel):
         if total_steps < 1:
             raise ValueError("nothing to train on: the data, the epochs or steps_per_epoch come to no step")
         self.reset_metrics()  # the same metrics are compiled again, and Keras resets only those it has seen a batch with
-        self._recompile(optimizer=create_optimizer(LEARNING_RATE, total_steps=total_steps, bias_correction=True))
+        self._recompile(optimizer=create_optimizer(LEARNING_RATE, total_steps=total_steps))
 
     # To disk and back.
 

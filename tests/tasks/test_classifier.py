@@ -92,7 +92,7 @@ def test_fit_on_raw_text_learns(tiny_config, tiny_tokenizer, pooling):
     model = BertClassifier(
         BertEncoder(tiny_config, pooler=pooling == "pooler"), ["negative", "positive", "neutral"], tiny_tokenizer, pooling=pooling
     )
-    model.compile(optimizer=create_optimizer(2e-3, total_steps=5 * 20))
+    model.compile(optimizer=create_optimizer(6e-3, total_steps=5 * 20))
     history = model.fit(TEXTS, NAMES, batch_size=4, epochs=20, verbose=0)
     assert history.history["accuracy"][-1] == 1.0
     assert model.predict(["bad film", "great film"], verbose=0).argmax(-1).tolist() == [0, 1]
