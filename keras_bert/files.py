@@ -19,7 +19,7 @@ def replaced_directory(path, names):
     The old directory and the new one are exchanged in one call, so that `path` always holds one of the two, even where the process
     is killed. Where the system or the disk cannot do that (Windows, some network disks), the old one is renamed out of the way first;
     a process killed at that moment leaves it in `.NAME.retired-*/NAME`, and the next call puts it back. A killed process may also
-    leave `.NAME.building-*`, half a directory that nothing reads and that can be deleted.
+    leave `.NAME.building-*`: half of a new or an old directory, which nothing reads and which can be deleted.
 
     Args:
         path: the directory to make or replace. What it held before is kept until the new one is complete.
