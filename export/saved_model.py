@@ -8,7 +8,7 @@ import keras
 import tensorflow as tf
 
 from export.network import frozen_weights, network_in_dtype, weight_bytes
-from export.servable import servable
+from export.servable import check_servable, servable
 
 # A SavedModel's graph is one protocol buffer, which cannot be larger.
 MAX_CONSTANT_BYTES = 2**31 - 1
@@ -33,6 +33,7 @@ def export_saved_model(model, directory, *, freeze=False, dtype=None):
     """
     if keras.backend.backend() != "tensorflow":
         raise ValueError(f"a SavedModel holds TensorFlow ops, but Keras runs on {keras.backend.backend()}; set KERAS_BACKEND=tensorflow")
+    check_servable(model)
     directory = os.path.abspath(os.fspath(directory))
     if os.path.exists(directory) and not os.path.isdir(directory):
         raise ValueError(f"{directory} is a file; a directory of versions is to be made there")

@@ -54,8 +54,13 @@ class ClassifierServable(tf.Module):
         }
 
 
+def check_servable(model):
+    """Raises: TypeError on what cannot be served."""
+    if not isinstance(model, BertClassifier):
+        raise TypeError(f"a {type(model).__name__} cannot be exported; what answers text is a BertClassifier")
+
+
 def servable(model, **options):
     """Wrap a model. Args: model: BertClassifier. options: its servable's. Returns: it. Raises: TypeError on what cannot be served."""
-    if isinstance(model, BertClassifier):
-        return ClassifierServable(model, **options)
-    raise TypeError(f"a {type(model).__name__} cannot be exported; what answers text is a BertClassifier")
+    check_servable(model)
+    return ClassifierServable(model, **options)

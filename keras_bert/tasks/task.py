@@ -28,9 +28,15 @@ class Task(RawTextModel):
             is less.
         pad_to_multiple_of: None pads to max_length always (TPU, XLA); a number to the batch's longest, rounded up to a multiple.
         text_pair: whether inputs are pairs; None lets the first raw data decide.
+    Raises: ValueError where Keras does not run on TensorFlow.
     """
 
     def __init__(self, network, tokenizer, *, max_length=None, pad_to_multiple_of=4, text_pair=None, **kwargs):
+        if keras.backend.backend() != "tensorflow":
+            raise ValueError(
+                f"{type(self).__name__} takes text and trains by TensorFlow, but Keras runs on {keras.backend.backend()}; set "
+                "KERAS_BACKEND=tensorflow, or use a network: BertEncoder, or another of keras_bert.models"
+            )
         # The encoder's policy is the model's: by it Keras decides whether the loss must be scaled (float16).
         super().__init__(dtype=network.encoder.dtype_policy_name, **kwargs)
         if is_tpu(self.distribute_strategy):
