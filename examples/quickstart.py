@@ -59,7 +59,7 @@ def main():
     pretrained = options.pretrained or get_minilm()
     model = keras_bert.BertClassifier.from_pretrained(pretrained, labels=LABELS, pooling="mean")
     steps = -(-examples // options.batch_size) * options.epochs
-    model.compile(optimizer=create_optimizer(options.learning_rate, total_steps=steps, bias_correction=True))
+    model.compile(optimizer=create_optimizer(options.learning_rate, total_steps=steps))
 
     print(f"Training on {examples} sentences ...", flush=True)
     start = time.monotonic()

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from keras_bert.training import ProfileSteps, Trainer, create_optimizer, get_strategy
 from keras_bert.training.distribution import STRATEGIES, is_chief
+from keras_bert.training.monitor import MODES
 from keras_bert.training.schedules import SCHEDULES
 from keras_bert.training.trainer import WorkerLostError
 
@@ -64,7 +65,10 @@ def add_training_flags(parser, *, epochs, batch_size, learning_rate):
     group = parser.add_argument_group("checkpoints and logs")
     group.add_argument("--validate_every", type=int, help="updates between validations (default: an epoch)")
     group.add_argument("--patience", type=int, help="validations without improvement after which to stop")
-    group.add_argument("--monitor", help="what the best is chosen by (default: the task's metric)")
+    group.add_argument("--monitor", help="what the best is chosen by, such as val_loss (default: the task's metric)")
+    group.add_argument(
+        "--monitor_mode", choices=MODES, default="auto", help="whether less of it is better, or more (default: %(default)s: by its name)"
+    )
     group.add_argument("--checkpoint_every", type=int, default=500, help="updates (default: %(default)s)")
     group.add_argument("--keep", type=int, default=2, help="newest checkpoints to keep, besides the best (default: %(default)s)")
     group.add_argument("--log_every", type=int, default=20, help="updates (default: %(default)s)")
@@ -92,7 +96,7 @@ def compile_for(model, options, batches_an_epoch):
     steps_an_epoch = -(-batches_an_epoch // options.accumulate)
     total_steps = max(1, round(steps_an_epoch * options.epochs))
     total_steps = total_steps if options.max_steps is None else min(total_steps, options.max_steps)
-    options.validate_every = options.validate_every or steps_an_epoch
+    options.validate_every = steps_an_epoch if options.validate_every is None else options.validate_every
     model.encoder.rematerialize = options.rematerialize
     factors = dict(factor.split("=", 1) for factor in options.rate_factor)
     optimizer = create_optimizer(
@@ -118,11 +122,17 @@ def compile_for(model, options, batches_an_epoch):
     return total_steps
 
 
-# What a run may change when it is started again: it changes nothing of what is computed.
+# What a run may change when it is started again: it changes nothing of what is trained. --validation does not either, but a value on
+# other data would not compare with the best so far.
 _NOT_OF_THE_RUN = (
     "output_dir",
     "strategy",
     "tpu",
+    "test",
+    "validate_every",
+    "patience",
+    "monitor",
+    "monitor_mode",
     "checkpoint_every",
     "keep",
     "log_every",
@@ -148,6 +158,7 @@ def run(model, options, train, *, total_steps, validation=None, monitor):
         validation_data=validation,
         validate_every=None if validation is None else options.validate_every,
         monitor=options.monitor or monitor,
+        mode=options.monitor_mode,
         patience=options.patience,
         checkpoint_every=options.checkpoint_every,
         keep=options.keep,

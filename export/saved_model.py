@@ -33,10 +33,10 @@ def export_saved_model(model, directory, *, freeze=False, dtype=None):
     """
     if keras.backend.backend() != "tensorflow":
         raise ValueError(f"a SavedModel holds TensorFlow ops, but Keras runs on {keras.backend.backend()}; set KERAS_BACKEND=tensorflow")
+    check_servable(model)
     directory = os.path.abspath(os.fspath(directory))
     if os.path.exists(directory) and not os.path.isdir(directory):
         raise ValueError(f"{directory} is a file; a directory of versions is to be made there")
-    check_servable(model)
     network = None if dtype is None else network_in_dtype(model.network, dtype)
     if freeze:
         check_frozen(model.network if network is None else network)

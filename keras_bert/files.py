@@ -1,51 +1,71 @@
 """Files read with their errors named; and written aside, then renamed into place: what was there stays whole until what replaces it is."""
 
 import contextlib
+import ctypes
+import glob
 import json
 import os
+import secrets
 import shutil
-import tempfile
+import sys
 import time
+import warnings
 
 
 @contextlib.contextmanager
 def replaced_directory(path, names):
     """Give a fresh directory to fill; on success it takes the place of `path`, on an exception it is deleted.
 
+    The old directory and the new one are exchanged in one call, so that `path` always holds one of the two, even where the process
+    is killed. Where the system or the disk cannot do that (Windows, some network disks), the old one is renamed out of the way first;
+    a process killed at that moment leaves it in `.NAME.retired-*/NAME`, and the next call puts it back. A killed process may also
+    leave `.NAME.building-*`: half of a new or an old directory, which nothing reads and which can be deleted.
+
     Args:
         path: the directory to make or replace. What it held before is kept until the new one is complete.
         names: the files that may be written there. A directory that holds anything else is not ours to replace.
     Yields: the path of the directory to fill, beside `path` so that the rename stays on one file system.
     Raises: ValueError where `path` is a file, or a directory that holds other things, naming them.
+    Warns: where the old directory could not be deleted, saying where it is.
     """
     path = os.path.abspath(os.fspath(path))
+    if retired := retired_directory(path):
+        os.rename(retired, path)
+        os.rmdir(os.path.dirname(retired))
     if os.path.exists(path) and not os.path.isdir(path):
         raise ValueError(f"{path} is a file; a directory is to be written there")
     foreign = sorted(set(os.listdir(path)) - set(names)) if os.path.isdir(path) else []
     if foreign:
         shown = ", ".join(foreign[:5]) + (", ..." if len(foreign) > 5 else "")
         raise ValueError(f"{path} holds {shown}, which writing there would delete; give an empty or a new directory")
-    parent, name = os.path.split(path)
+    parent = os.path.dirname(path)
     os.makedirs(parent, exist_ok=True)
-    building = tempfile.mkdtemp(prefix=f".{name}.building-", dir=parent)
+    building = _make_beside(path, "building")
     try:
-        os.chmod(building, 0o777 & ~_umask())  # mkdtemp makes it private; a published directory is not
         yield building
-        if os.path.isdir(path):
-            retired = tempfile.mkdtemp(prefix=f".{name}.retired-", dir=parent)
-            os.rename(path, os.path.join(retired, name))
-            try:
-                os.rename(building, path)
-            except BaseException:
-                os.rename(os.path.join(retired, name), path)
-                raise
-            finally:
-                shutil.rmtree(retired)
-        else:
+        if not os.path.isdir(path):
             os.rename(building, path)
+        elif not _exchange(building, path):
+            _exchange_by_renames(building, path)
     except BaseException:
         shutil.rmtree(building, ignore_errors=True)
         raise
+    if os.path.lexists(building):  # the old one has that name now
+        _delete_old(building, path)
+
+
+def retired_directory(path):
+    """Find what a killed process was replacing, where it left nothing at a path; see replaced_directory.
+
+    Args: path: a directory that replaced_directory makes.
+    Returns: path of the old directory, which is whole; None where there is none, or where `path` is there.
+    """
+    path = os.path.abspath(os.fspath(path))
+    if os.path.lexists(path):
+        return None
+    parent, name = os.path.split(path)
+    found = glob.glob(os.path.join(glob.escape(os.path.join(parent, f".{name}.retired-")) + "*", glob.escape(name)))
+    return max(found, key=os.path.getmtime, default=None)
 
 
 @contextlib.contextmanager
@@ -88,7 +108,50 @@ def write_json(path, values, *, sort_keys=False):
         file.write("\n")
 
 
-def _umask():
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+def _make_beside(path, what):
+    """Make an empty directory under a new hidden name. By mkdir, which heeds the umask: mkdtemp's would be private once in its place."""
+    parent, name = os.path.split(path)
+    made = os.path.join(parent, f".{name}.{what}-{secrets.token_hex(8)}")
+    os.mkdir(made)
+    return made
+
+
+def _exchange(first, second):
+    """Let two directories change places in one call. Returns: whether this system and disk can; if not, both are where they were."""
+    exchange = 2  # RENAME_EXCHANGE of Linux's renameat2, RENAME_SWAP of macOS's renamex_np
+    working_directory = -100  # AT_FDCWD; both paths are absolute
+    first, second = os.fsencode(first), os.fsencode(second)
+    try:
+        library = ctypes.CDLL(None)
+        if sys.platform == "darwin":
+            return library.renamex_np(first, second, exchange) == 0
+        return library.renameat2(working_directory, first, working_directory, second, exchange) == 0
+    except (AttributeError, OSError, TypeError):  # an old or another C library; Windows, where None names none
+        return False
+
+
+def _exchange_by_renames(building, path):
+    """The same in three renames. For a moment `path` is not there: retired_directory then finds the old one."""
+    retired = _make_beside(path, "retired")
+    old = os.path.join(retired, os.path.basename(path))
+    try:
+        os.rename(path, old)
+        try:
+            os.rename(building, path)
+        except BaseException:
+            os.rename(old, path)
+            raise
+        os.rename(old, building)  # before it is deleted: what lies in a retired directory is always whole
+    finally:
+        with contextlib.suppress(OSError):  # where the old one could not be put back, it stays
+            os.rmdir(retired)
+
+
+def _delete_old(old, path):
+    try:
+        if os.path.islink(old):  # a link to a directory was replaced, not what it leads to
+            os.remove(old)
+        else:
+            shutil.rmtree(old)
+    except OSError as error:
+        warnings.warn(f"{path} is written, but the old one was not deleted: {error}; delete {old}", stacklevel=4)

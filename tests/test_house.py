@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 # A room may import rooms of a lower level, and itself.
@@ -87,21 +88,35 @@ def test_public_names_are_what_the_package_gives():
         _ = keras_bert.BertTranslator
 
 
-def test_encoder_without_tensorflow_gives_the_reference_numbers(root, reference):
+def test_encoder_without_tensorflow_gives_the_reference_numbers(root, reference, tmp_path, shared_classifier):
+    shared_classifier.save_pretrained(tmp_path / "native")
+    np.savez(tmp_path / "weights.npz", *shared_classifier.encoder.get_weights())
     program = f"""
 import sys
 sys.modules["tensorflow"] = sys.modules["tensorflow_text"] = None    # importing either now fails
 import numpy as np
 import keras, keras_bert
 assert keras.backend.backend() == "jax"
-path = {str(reference / "hugging_face" / "pretraining")!r}
-expected = np.load(path + "/expected.npz")
-from keras_bert.checkpoints import load_encoder
-encoder = load_encoder(path)
+
+theirs, native = {str(reference / "hugging_face")!r}, {str(tmp_path / "native")!r}
+encoder = keras_bert.from_pretrained(theirs + "/pretraining", cls=keras_bert.BertEncoder)
+expected = np.load(theirs + "/pretraining/expected.npz")
 batch = {{name: expected[name].astype("int32") for name in ("input_ids", "token_type_ids", "attention_mask")}}
 output = np.asarray(encoder(batch)["sequence_output"])
-real = expected["attention_mask"] == 1
-print(np.abs(output - expected["last_hidden_state"])[real].max())
+print(np.abs(output - expected["last_hidden_state"])[expected["attention_mask"] == 1].max())
+
+encoder = keras_bert.from_pretrained(native, cls=keras_bert.BertEncoder)
+for got, saved in zip(encoder.get_weights(), np.load({str(tmp_path / "weights.npz")!r}).values(), strict=True):
+    np.testing.assert_array_equal(got, saved)
+assert type(keras_bert.from_pretrained(theirs + "/token_classification")).__name__ == "TokenClassifier"  # no task has it
+
+for wanted in (lambda: keras_bert.BertClassifier, lambda: keras_bert.from_pretrained(native)):
+    try:
+        wanted()
+        raise SystemExit("a task without TensorFlow")
+    except ImportError as error:
+        assert "BertClassifier and the other tasks take text" in str(error), error
+        assert "pip install tensorflow tensorflow-text, and set KERAS_BACKEND=tensorflow" in str(error), error
 """
     environment = os.environ | {"KERAS_BACKEND": "jax", "PYTHONPATH": str(root)}
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment, check=False)

@@ -71,7 +71,7 @@ class KerasBert(bert_common.ClassifierSide):
 
             optimizer = keras.optimizers.SGD(bert_common.CHECK_LEARNING_RATE)
         else:
-            optimizer = create_optimizer(bert_common.LEARNING_RATE, total_steps=100_000)
+            optimizer = create_optimizer(bert_common.LEARNING_RATE, total_steps=100_000, bias_correction=True)  # as every peer's
         self.model.compile(optimizer)
 
     def work(self, batches):

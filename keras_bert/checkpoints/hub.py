@@ -3,6 +3,7 @@
 import glob
 import os
 import re
+import warnings
 
 SCHEME = "hf://"
 FORM = "hf://owner/name or hf://owner/name@revision"
@@ -27,8 +28,8 @@ def fetch(url):
     """Get a checkpoint, and nothing but the files that a reader wants; never a pickle.
 
     What is whole in the cache is taken from there: of a commit without a request, of a branch or tag once the hub has said that it is
-    still where it was. HF_HUB_OFFLINE=1 forbids requests altogether. Where a connection breaks, the library asks for the rest; where
-    the program ends in the middle, the files that are whole are kept.
+    still where it was, or where the hub does not answer. HF_HUB_OFFLINE=1 forbids requests altogether. Where a connection breaks, the
+    library asks for the rest; where the program ends in the middle, the files that are whole are kept.
 
     Args: url: hf://owner/name, the newest of its main branch, or hf://owner/name@revision: a branch, tag or commit.
     Returns: path of a local directory. Its files may be links into the cache: do not write there.
@@ -36,8 +37,9 @@ def fetch(url):
         ValueError: the url has another form; or the repository has no weights that can be read, naming what it has.
         FileNotFoundError: there is no such repository or revision; or it is not in the cache, and the hub is not to be asked.
         PermissionError: its owner has to grant access first.
-        OSError: the hub could not be reached.
+        OSError: the hub could not be reached, and the cache has no whole copy.
         ImportError: huggingface_hub is not installed.
+    Warns: where the hub does not answer and the cache's copy is given: its commit, and why. Not with HF_HUB_OFFLINE=1.
     """
     repository, revision = parse(url)
     try:
@@ -65,8 +67,14 @@ def fetch(url):
     except ValueError:
         raise
     except Exception as error:  # the library's own, and those of whichever HTTP library it uses
-        directory = _readable_in_cache(huggingface_hub, repository, revision)
+        directory = _whole_in_cache(huggingface_hub, repository, revision) or _readable_in_cache(huggingface_hub, repository, revision)
         if directory is not None:
+            if not constants.HF_HUB_OFFLINE:
+                warnings.warn(
+                    f"{url} could not be fetched: {type(error).__name__}: {error}. The copy in the cache is used, which is commit "
+                    f"{os.path.basename(directory)} of {repository}; with HF_HUB_OFFLINE=1 it is used without asking the hub",
+                    stacklevel=2,
+                )
             return directory
         if constants.HF_HUB_OFFLINE:
             raise FileNotFoundError(

@@ -3,6 +3,8 @@
 import importlib
 import os
 
+from keras_bert.files import retired_directory
+
 KERAS_BERT, HUGGING_FACE, SENTENCE_TRANSFORMERS = "keras_bert", "hugging_face", "sentence_transformers"
 KERAS_HUB, GOOGLE_TF1, MODEL_GARDEN = "keras_hub", "google_tf1", "model_garden"
 
@@ -46,6 +48,11 @@ def recognise(directory):
     """
     directory = os.fspath(directory)
     expected = "expected one of\n" + "\n".join(f"  {name}: {files}" for name, files in FORMATS.items())
+    if retired := retired_directory(directory):
+        raise FileNotFoundError(
+            f"{directory} is not there: a process is replacing it, or was killed while it did. What it held is whole in {retired}; if "
+            f"no process is, rename that to {directory} or save there again"
+        )
     if not os.path.isdir(directory):
         raise FileNotFoundError(f"{directory} is not a directory; {expected}")
     found = sorted(os.listdir(directory))

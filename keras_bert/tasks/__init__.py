@@ -1,22 +1,21 @@
-"""What users hold: text, model, checkpoints and training behind fit and predict on raw input."""
+"""What users hold: text, model, checkpoints and training behind fit and predict on raw input.
 
-from keras_bert.tasks.classifier import BertClassifier
-from keras_bert.tasks.embedder import BertEmbedder
-from keras_bert.tasks.masked_lm import BertMaskedLM
-from keras_bert.tasks.pretrained import class_of, from_pretrained
-from keras_bert.tasks.pretrainer import BertPretrainer
-from keras_bert.tasks.servable import Servable
-from keras_bert.tasks.task import Task
-from keras_bert.tasks.trimming import trim_vocabulary
+Names are imported when they are first used: from_pretrained gives a bare encoder without TensorFlow, which every task needs.
+"""
 
-__all__ = [
-    "BertClassifier",
-    "BertEmbedder",
-    "BertMaskedLM",
-    "BertPretrainer",
-    "Servable",
-    "Task",
-    "class_of",
-    "from_pretrained",
-    "trim_vocabulary",
-]
+from keras_bert.lazy import lazy_names
+
+_HOMES = {
+    "BertClassifier": "keras_bert.tasks.classes",
+    "BertEmbedder": "keras_bert.tasks.classes",
+    "BertMaskedLM": "keras_bert.tasks.classes",
+    "BertPretrainer": "keras_bert.tasks.classes",
+    "Servable": "keras_bert.tasks.servable",
+    "Task": "keras_bert.tasks.task",
+    "class_of": "keras_bert.tasks.pretrained",
+    "from_pretrained": "keras_bert.tasks.pretrained",
+    "trim_vocabulary": "keras_bert.tasks.trimming",
+}
+
+__all__ = list(_HOMES)
+__getattr__, __dir__ = lazy_names(globals(), _HOMES)

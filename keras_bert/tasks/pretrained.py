@@ -3,13 +3,14 @@
 from keras_bert.checkpoints.networks import NETWORKS, as_checkpoint, load_network
 from keras_bert.checkpoints.recognise import GOOGLE_TF1
 from keras_bert.models import BertEncoder
-from keras_bert.tasks.classifier import BertClassifier
-from keras_bert.tasks.embedder import BertEmbedder
-from keras_bert.tasks.masked_lm import BertMaskedLM
-from keras_bert.tasks.pretrainer import BertPretrainer
 
-_TASKS = {cls.__name__: cls for cls in (BertClassifier, BertEmbedder, BertMaskedLM, BertPretrainer)}
-_TASK_OF_NETWORK = {cls.NETWORK.__name__: cls for cls in _TASKS.values()}
+# The task of a network, where it has one. By name: tasks need TensorFlow, and are imported only where one is wanted.
+_TASK_OF_NETWORK = {
+    "MaskedLM": "BertMaskedLM",
+    "Pretrainer": "BertPretrainer",
+    "SequenceClassifier": "BertClassifier",
+    "TextEmbedder": "BertEmbedder",
+}
 
 
 def from_pretrained(path, cls=None, *, format=None, **options):
@@ -22,7 +23,7 @@ def from_pretrained(path, cls=None, *, format=None, **options):
         format: one of checkpoints.FORMATS; None tells it by the files.
         options: arguments of the class, and dtype and strict; see Task.from_pretrained.
     Returns: cls; its `load_report` says what was taken, what is new and what was ignored.
-    Raises: ValueError, FileNotFoundError naming what does not fit.
+    Raises: ValueError, FileNotFoundError naming what does not fit. ImportError where a task is wanted and TensorFlow is not there.
     """
     checkpoint = as_checkpoint(path, format)
     if cls is None:
@@ -38,11 +39,16 @@ def class_of(checkpoint):
 
     Args: checkpoint: Checkpoint.
     Returns: a task, or one of keras_bert.models.
-    Raises: ValueError naming a class that this version of keras_bert has not.
+    Raises: ValueError naming a class that this version of keras_bert has not. ImportError as from_pretrained.
     """
     name = checkpoint.task or checkpoint.network or BertEncoder.__name__
-    name = _TASK_OF_NETWORK[name].__name__ if name in _TASK_OF_NETWORK and checkpoint.task is None else name
-    known = _TASKS | NETWORKS
-    if name not in known:
-        raise ValueError(f"{checkpoint.path} holds a {name}; this version of keras_bert knows {', '.join(known)}")
-    return known[name]
+    if checkpoint.task is None:
+        name = _TASK_OF_NETWORK.get(name, name)
+    if name in NETWORKS:
+        return NETWORKS[name]
+    if name not in _TASK_OF_NETWORK.values():
+        known = ", ".join([*_TASK_OF_NETWORK.values(), *NETWORKS])
+        raise ValueError(f"{checkpoint.path} holds a {name}; this version of keras_bert knows {known}")
+    from keras_bert.tasks.classes import TASKS
+
+    return TASKS[name]

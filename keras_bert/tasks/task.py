@@ -37,6 +37,7 @@ class Task(RawData):
         pad_to_multiple_of: None pads to max_length always (TPU, XLA); a number to the batch's longest, rounded up to a multiple.
         text_pair: whether inputs are pairs; None lets the first raw data decide.
         preprocessing: dict of further arguments of the preprocessor.
+    Raises: ValueError where Keras does not run on TensorFlow.
     """
 
     NETWORK = None  # of a subclass: the class of its network, one of keras_bert.models
@@ -44,6 +45,11 @@ class Task(RawData):
     PREPROCESSOR = None  # of a subclass: the class of its preprocessor, one of keras_bert.preprocessing
 
     def __init__(self, network, tokenizer, *, max_length=None, pad_to_multiple_of=4, text_pair=None, preprocessing=None, **kwargs):
+        if keras.backend.backend() != "tensorflow":
+            raise ValueError(
+                f"{type(self).__name__} takes text and trains by TensorFlow, but Keras runs on {keras.backend.backend()}; set "
+                "KERAS_BACKEND=tensorflow, or use a network: BertEncoder, or another of keras_bert.models"
+            )
         # The encoder's policy is the model's: by it Keras decides whether the loss must be scaled (float16).
         super().__init__(dtype=network.encoder.dtype_policy_name, **kwargs)
         if is_tpu(self.distribute_strategy):
@@ -124,15 +130,13 @@ class Task(RawData):
         """TrainingModel.compile with defaults for this task.
 
         Args:
-            optimizer: "auto" makes create_optimizer(5e-5, bias_correction=True) at each fit, with warm-up and decay over the
-                updates of that fit. google-research leaves the correction out; fine-tuning is steadier with it (Mosbach et al.
-                2021, "On the stability of fine-tuning BERT").
+            optimizer: "auto" makes create_optimizer(5e-5) at each fit, with warm-up and decay over the updates of that fit.
             loss, metrics: "auto" takes the task's.
             others: those of training.TrainingModel.compile: gradient_accumulation_steps, jit_compile, ...
         """
         self._optimizer_is_auto = isinstance(optimizer, str) and optimizer == AUTO
         if self._optimizer_is_auto:
-            optimizer = create_optimizer(LEARNING_RATE, total_steps=1, bias_correction=True)
+            optimizer = create_optimizer(LEARNING_RATE, total_steps=1)
         self._auto_arguments = {
             name: AUTO
             for name, value in (("optimizer", optimizer), ("loss", loss), ("metrics", metrics))
@@ -168,7 +172,7 @@ class Task(RawData):
         if total_steps < 1:
             raise ValueError("nothing to train on: the data, the epochs or steps_per_epoch come to no step")
         self.reset_metrics()  # the same metrics are compiled again, and Keras resets only those it has seen a batch with
-        self._recompile(optimizer=create_optimizer(LEARNING_RATE, total_steps=total_steps, bias_correction=True))
+        self._recompile(optimizer=create_optimizer(LEARNING_RATE, total_steps=total_steps))
 
     # To disk and back.
 

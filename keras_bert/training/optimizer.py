@@ -1,4 +1,4 @@
-"""AdamW and LAMB as BERT is trained with: no decay of biases and LayerNorm, one rate for each layer or head, averaged weights."""
+"""AdamW and LAMB for BERT: no decay of biases and LayerNorm, one rate for each layer or head, averaged weights."""
 
 import re
 
@@ -17,11 +17,12 @@ NO_WEIGHT_DECAY = ("bias", "gamma", "beta")
 
 @keras.saving.register_keras_serializable(package="keras_bert")
 class AdamW(keras.optimizers.AdamW):
-    """google-research's AdamW. On TensorFlow Adam is one pass over memory; Keras writes it as some ten.
+    """AdamW with google-research's decay, and bias correction. On TensorFlow Adam is one pass over memory; Keras writes it as some ten.
 
         m = beta_1 * m + (1 - beta_1) * gradient
         v = beta_2 * v + (1 - beta_2) * gradient ** 2
-        variable = variable - rate * (m / (sqrt(v) + epsilon) + weight_decay * variable)
+        correction = sqrt(1 - beta_2 ** t) / (1 - beta_1 ** t) in update t = 1, 2, ...
+        variable = variable - rate * (correction * m / (sqrt(v) + epsilon) + weight_decay * variable)
 
     where rate is the learning rate times the factors below. With use_ema=True the average of a variable is updated with it,
     on the variable's own device, so that it is right under every tf.distribute strategy.
@@ -30,9 +31,9 @@ class AdamW(keras.optimizers.AdamW):
         learning_rate: float or schedule.
         weight_decay: decoupled, per unit of rate.
         beta_1, beta_2, epsilon: google-research's values.
-        bias_correction: multiply m / (sqrt(v) + epsilon) by sqrt(1 - beta_2 ** t) / (1 - beta_1 ** t) in update t, as Keras and
-            Kingma & Ba 2015 (section 2, "epsilon hat") do. google-research leaves it out: its first steps are three times as
-            long (0.1 / sqrt(0.001)), which the warm-up takes up.
+        bias_correction: the correction, as Keras and Kingma & Ba 2015 (section 2, "epsilon hat") have it. False is google-research's
+            BERT: no correction, so that its first steps are three times as long (0.1 / sqrt(0.001)), which the warm-up takes up;
+            with the correction fine-tuning is steadier (Mosbach et al. 2021, "On the stability of fine-tuning BERT").
         exclude_from_weight_decay: names of variables (the last part of their path) that do not decay.
         learning_rate_multipliers: factors of the rate by part of a variable's path, as {"crf": 100.0} for "crf/transitions";
             {"layer_0": 0.5, "bias": 2.0} both meet in "layer_0/output/bias". 0 holds a part still.
@@ -51,7 +52,7 @@ class AdamW(keras.optimizers.AdamW):
         beta_2=0.999,
         epsilon=1e-6,
         *,
-        bias_correction=False,
+        bias_correction=True,
         exclude_from_weight_decay=NO_WEIGHT_DECAY,
         learning_rate_multipliers=None,
         layer_decay=None,
@@ -199,7 +200,7 @@ class Lamb(AdamW):
         update = m / (sqrt(v) + epsilon) + weight_decay * variable
         variable = variable - rate * (norm(variable) / norm(update)) * update
 
-    The ratio is 1 where a norm is 0. With bias_correction=True m and v are first divided by 1 - beta ** t.
+    The ratio is 1 where a norm is 0. m and v are first divided by 1 - beta ** t, unless bias_correction=False.
 
     Args:
         exclude_from_layer_adaptation: names of variables whose ratio is 1; None takes exclude_from_weight_decay.
@@ -292,13 +293,13 @@ def create_optimizer(
     beta_1=0.9,
     beta_2=0.999,
     epsilon=1e-6,
-    bias_correction=False,
+    bias_correction=True,
     layer_decay=None,
     learning_rate_multipliers=None,
     ema_momentum=None,
     exclude_from_weight_decay=NO_WEIGHT_DECAY,
 ):
-    """The optimizer that BERT is trained with.
+    """The optimizer that BERT is fine-tuned with; with bias_correction=False it is google-research's.
 
     Args:
         learning_rate: the peak; Devlin et al. tried 2e-5, 3e-5, 4e-5 and 5e-5 for BERT-base.
@@ -311,7 +312,7 @@ def create_optimizer(
         weight_decay: decoupled, per unit of learning rate.
         clip_norm: gradients are scaled down together to this global norm; None leaves them.
         beta_1, beta_2, epsilon: of Adam; google-research's values.
-        bias_correction: see AdamW; google-research has none.
+        bias_correction: see AdamW; False is the paper's update, google-research's.
         layer_decay: see AdamW; ELECTRA fine-tuned with 0.8 (base) and 0.9 (large). None: one rate for all layers.
         learning_rate_multipliers: see AdamW.
         ema_momentum: keep an exponential moving average of the weights with this momentum, as 0.999; None keeps none.

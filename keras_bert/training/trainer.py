@@ -4,7 +4,7 @@
     result = trainer.train(dataset_fn)      # the same program started again goes on where the last checkpoint stands
 
     run/
-      run.json                the configuration
+      run.json                the configuration; see run_file
       log.jsonl, tensorboard/, training_curves.png        see run_log
       checkpoints/            the newest few, and the best; see checkpoint_store
 
@@ -13,25 +13,26 @@ dataset_fn: so a run that was killed ends with the weights of one that was not.
 """
 
 import dataclasses
-import math
+import numbers
 import os
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_bert.files import read_json, replaced_file, write_json
 from keras_bert.training.averaging import averaged_weights
 from keras_bert.training.checkpoint_store import CheckpointStore
 from keras_bert.training.distribution import is_chief, is_multi_worker, untuned_devices
 from keras_bert.training.guards import check_batches
 from keras_bert.training.interval import Interval
+from keras_bert.training.monitor import Best
 from keras_bert.training.progress import ProgressBar
+from keras_bert.training.run_file import check_configuration, write_run
 from keras_bert.training.run_log import RunLog, read_log
 from keras_bert.training.signals import StopSignals
+from keras_bert.training.state import arrays_of, assign_arrays, state_of, weights_of
 from keras_bert.training.step import REPORT
 
-RUN = "run.json"
 CHECKPOINTS = "checkpoints"
 
 
@@ -69,16 +70,19 @@ class Trainer:
         output_dir: path; of several workers, one that all of them see.
         total_steps: updates in the whole run.
         seed: of the dropout masks. Data order is dataset_fn's.
-        validation_data: as model.evaluate takes it, or None.
+        validation_data: as model.evaluate takes it, or None. One batch is evaluated before step 1, to see that it fits.
         validate_every: updates between validations, and one at the end; None: only that.
-        monitor: what the best is chosen by: "val_" and the name of a loss (least) or metric (greatest).
+        monitor: what the best is chosen by: "val_" and the name of a loss or metric.
+        mode: "min" where less of it is better, "max" where more is; "auto": as its name says, see monitor.better_direction.
         patience: validations without improvement after which the run ends; None goes on to total_steps.
         restore_best: leave the model with the best weights at the end, where there was a validation; else the last ones (with
             an optimizer's use_ema, their averages).
         checkpoint_every: updates between checkpoints; there is one at the end, and on SIGTERM and SIGINT.
         keep: newest checkpoints that are kept; the best is besides.
         log_every: updates between lines of the log, each a mean over them.
-        config: dict for run.json: what determines the run. A resume with another one is refused.
+        config: dict for run.json: what determines the run. Once there is a checkpoint, a start with another one is refused. Leave out
+            settings that do not affect training: monitor, mode, patience, validate_every and those of checkpoints and logs may
+            change at each start. After a change of monitor or mode, the best so far is compared by the new one.
         progress: show a progress bar.
         callbacks: functions (step, values) that are called after each update; values: dict of what the log of this step holds, or
             None where nothing is logged.
@@ -95,6 +99,7 @@ class Trainer:
         validation_data=None,
         validate_every=None,
         monitor="val_loss",
+        mode="auto",
         patience=None,
         restore_best=True,
         checkpoint_every=500,
@@ -109,24 +114,36 @@ class Trainer:
             ("validate_every", validate_every),
             ("patience", patience),
             ("checkpoint_every", checkpoint_every),
+            ("keep", keep),
             ("log_every", log_every),
         ):
-            if not (value is None and name in ("validate_every", "patience")) and (int(value) != value or value < 1):
+            if not (value is None and name in ("validate_every", "patience")) and not (_is_whole(value) and value >= 1):
                 raise ValueError(f"{name}={value!r} is not a whole number from 1")
+        if not (_is_whole(seed) and -(2**31) <= seed < 2**31):
+            raise ValueError(f"seed={seed!r} is not a whole number of 32 bits, -2147483648 to 2147483647")
+        for name, value in (("restore_best", restore_best), ("progress", progress)):
+            if not isinstance(value, (bool, np.bool_)):
+                raise ValueError(f"{name}={value!r} is neither True nor False")
+        if not isinstance(config, (dict, type(None))):
+            raise ValueError(f"config={config!r} is not a dict")
+        if not isinstance(callbacks, (list, tuple)) or not all(map(callable, callbacks)):
+            raise ValueError(f"callbacks={callbacks!r} is not a list of functions (step, values)")
         if not model.compiled:
             raise ValueError("the model is not compiled; call model.compile(optimizer=..., loss=...)")
-        if not monitor.startswith("val_"):
-            raise ValueError(f"monitor={monitor!r} is no value of the validation: 'val_loss', 'val_accuracy', ...")
         if (patience or validate_every) and validation_data is None:
             raise ValueError("patience and validate_every want validation_data")
+        if patience and not validate_every:
+            raise ValueError(f"patience={patience} needs validate_every: without it there is one validation, at the end")
+        if hasattr(validation_data, "__next__"):
+            raise ValueError("validation_data is an iterator, which gives its batches once; give a tf.data.Dataset or arrays")
         self.model = model
         self.output_dir = os.path.abspath(os.fspath(output_dir))
         self.total_steps = int(total_steps)
         self.seed = int(seed)
         self.validation_data = validation_data
-        self.validate_every = validate_every
+        self.validate_every = None if validate_every is None else int(validate_every)
         self.monitor = monitor
-        self.patience = patience
+        self.best = Best(monitor, mode=mode, patience=patience)
         self.restore_best = restore_best
         self.checkpoint_every = int(checkpoint_every)
         self.log_every = int(log_every)
@@ -136,7 +153,7 @@ class Trainer:
         self.progress = progress and self.is_chief
         self.callbacks = tuple(callbacks)
         self.store = CheckpointStore(os.path.join(self.output_dir, CHECKPOINTS), keep=keep)
-        self._best = {"step": None, "value": None, "waited": 0}
+        self._evaluate_options = {}
 
     # The run.
 
@@ -144,11 +161,14 @@ class Trainer:
         """Train up to total_steps, from the last checkpoint if there is one.
 
         Args: dataset_fn: number of batches already taken -> tf.data.Dataset of (contract, labels[, weights]) in global batches
-            that goes on from there, with as many as are left or without end. The same number must give the same batches.
+            that goes on from there, with as many as are left or without end. The same number must give the same batches. Where it has
+            an attribute `evaluate_options`, a function of validation_data -> dict, those are arguments of model.evaluate:
+            training_batches of a task has raw text evaluated in batches such as it trains on.
         Returns: TrainingResult.
         Raises:
             FloatingPointError naming the step whose loss or gradient is no number; older checkpoints are kept.
-            ValueError where the data is empty, ends early or does not fit; or where output_dir holds another run.
+            ValueError before step 1 where validation gives no `monitor`, or the name does not tell whether less is better; where
+                the data is empty, ends early or does not fit; or where output_dir holds another run.
             CheckpointSaveError where the disk is full. WorkerLostError where another worker is gone.
         """
         try:
@@ -159,20 +179,29 @@ class Trainer:
             raise self._lost(error) from error
 
     def _train(self, dataset_fn):
-        self._check_run()
-        started_at = step = self._restore()
+        step = self.store.latest()
+        self._check_that_workers_agree(step or 0)
+        if step is not None:
+            check_configuration(self.output_dir, self.config)
+        self._check_validation(dataset_fn)
+        measured_anew = step is not None and self._restore(step)
+        if self.is_chief:
+            write_run(self.output_dir, self._description())
+        started_at = step = step or 0
         with StopSignals(self.model) as signals:
             log = RunLog(self.output_dir, first_step=step) if self.is_chief else None
             bar = ProgressBar(self.total_steps, first_step=step, enabled=self.progress)
             if step:
                 bar.write(f"Going on from the checkpoint of step {step} in {self.store.directory}")
+            if measured_anew:
+                bar.write(self._told_best())
             try:
                 step = self._loop(dataset_fn, step, log, bar, signals)
             finally:
                 bar.close()
                 if log is not None:
                     log.close()
-        stopped_early = self._is_out_of_patience()
+        stopped_early = self.best.is_out_of_patience
         interrupted = step < self.total_steps and not stopped_early  # on every worker, whichever got the signal
         self._check_that_workers_agree(step)  # none reads the best before the chief has written it
         if not interrupted:
@@ -181,10 +210,10 @@ class Trainer:
         if log is not None:
             log.draw_curves()
             lines = read_log(log.path)
-        return TrainingResult(step, started_at, interrupted, stopped_early, self._best["step"], self._best["value"], lines)
+        return TrainingResult(step, started_at, interrupted, stopped_early, self.best.step, self.best.value, lines)
 
     def _loop(self, dataset_fn, step, log, bar, signals):
-        if step >= self.total_steps or self._is_out_of_patience():
+        if step >= self.total_steps or self.best.is_out_of_patience:
             return step
         model = self.model
         batches_each = model.gradient_accumulation_steps
@@ -203,10 +232,12 @@ class Trainer:
             try:
                 metrics, report = update(iterator)
             except (StopIteration, tf.errors.OutOfRangeError):
+                if not step:  # no checkpoint of it, which would hold the next start to this configuration
+                    raise ValueError("the dataset is empty: there is nothing to train on") from None
                 self._save(step)
                 raise ValueError(
                     f"the dataset ended after step {step} of total_steps={self.total_steps}; a checkpoint of it is saved. "
-                    "dataset_fn should repeat the data, or total_steps be less"
+                    "dataset_fn should repeat the data; for a run of fewer total_steps give another output_dir"
                 ) from None
             interval.reports.append(report)
             # Of several the last call may make fewer.
@@ -236,41 +267,54 @@ class Trainer:
                 self._validate(step, log, bar)
                 model.reset_metrics()
                 interval.restart()
-            if checkpoints or self._is_out_of_patience():
+            if checkpoints or self.best.is_out_of_patience:
                 saved = step
                 self._save(step)
                 interval.restart()
             if stop:
                 bar.write(f"Stopped by {signals.name}; a checkpoint of step {step} is saved. The same command goes on from there.")
-            if stop or self._is_out_of_patience():
+            if stop or self.best.is_out_of_patience:
                 break
         return step
 
+    def _check_validation(self, dataset_fn):
+        """Evaluate one batch, to find before step 1 what would fail after hours. All workers do it: they evaluate together."""
+        if self.validation_data is None:
+            return
+        options = getattr(dataset_fn, "evaluate_options", None)
+        self._evaluate_options = {} if options is None else options(self.validation_data)
+        values = self._evaluate(steps=1)
+        if not values:
+            raise ValueError("validation_data is empty: there is nothing to choose the best by")
+        self.best.check(values)
+
+    def _evaluate(self, **options):
+        results = self.model.evaluate(self.validation_data, verbose=0, return_dict=True, **self._evaluate_options, **options)
+        return {f"val_{name}": float(value) for name, value in results.items()}
+
     def _validate(self, step, log, bar):
         with averaged_weights(self.model):
-            results = self.model.evaluate(self.validation_data, verbose=0, return_dict=True)
-            values = {f"val_{name}": float(value) for name, value in results.items()}
-            if self.monitor not in values:
-                raise ValueError(f"monitor={self.monitor!r} is none of what validation gives: {', '.join(values)}")
-            value, best = values[self.monitor], self._best["value"]
-            better = best is None or (value < best if self.monitor.endswith("loss") else value > best)
-            self._best = {"step": step, "value": value, "waited": 0} if better else self._best | {"waited": self._best["waited"] + 1}
+            values = self._evaluate()
+            better = self.best.update(step, values)
             if better and self.is_chief:
-                self.store.save_best(step, _arrays(self._weights()), {"step": step, **values})
+                self.store.save_best(step, arrays_of(weights_of(self.model)), {"step": step, **values})
         if log is not None:
             log.write(step, values)
         shown = ", ".join(f"{name} {value:.4g}" for name, value in values.items())
         bar.write(f"Step {step}: {shown}{' (the best so far)' if better else ''}")
 
-    def _is_out_of_patience(self):
-        return self.patience is not None and self._best["waited"] >= self.patience
+    def _told_best(self):
+        kept = "none" if self.best.step is None else f"step {self.best.step}, of {self.best.value:.4g}"
+        return f"The best is now chosen by {self.monitor} ({self.best.direction}). Of the validations so far, it is {kept}."
 
     def _finish(self):
         """Leave the model with the weights that the run was for."""
-        if self.restore_best and self._best["step"] is not None:
+        if self.restore_best and self.best.step is not None:
             best = self.store.load_best()
             if best is not None:
-                _assign(self._weights(), best[0])
+                arrays, values = best
+                assign_arrays(weights_of(self.model), arrays)
+                self.best.take(values)  # a process that was killed may have left a better one, later than its last checkpoint
                 return
         if self.model.optimizer.built:
             with self.strategy.scope():  # outside it, the weights of the first replica alone would be the averages
@@ -278,33 +322,21 @@ class Trainer:
 
     # Checkpoints.
 
-    def _weights(self):
-        return _named("model", self.model, {id(state) for metric in self.model.metrics for state in metric.variables})
-
-    def _state(self):
-        if not self.model.optimizer.built:
-            with self.strategy.scope():
-                self.model.optimizer.build(self.model.trainable_variables)
-        return {**self._weights(), **_named("optimizer", self.model.optimizer, set())}
-
     def checkpoint_arrays(self):
         """What a checkpoint holds, as CheckpointStore.save takes it: weights and the optimizer's state."""
-        return _arrays(self._state())
+        return arrays_of(state_of(self.model))
 
     def _save(self, step):
         if not self.is_chief:
             return
-        info = {"step": step, "best": self._best, "keras": keras.__version__, "tensorflow": tf.__version__}
+        info = {"step": step, "best": self.best.state(), "keras": keras.__version__, "tensorflow": tf.__version__}
         self.store.save(step, self.checkpoint_arrays(), info)
 
-    def _restore(self):
-        step = self.store.latest()
-        if step is not None:
-            arrays, info = self.store.load(step)
-            _assign(self._state(), arrays)
-            self._best = info["best"]
-        self._check_that_workers_agree(step or 0)
-        return step or 0
+    def _restore(self, step):
+        """Returns: bool, whether the best so far is by another monitor than before."""
+        arrays, info = self.store.load(step)
+        assign_arrays(state_of(self.model), arrays)
+        return self.best.restore(info["best"], lambda: (self.store.load_best() or (None, None))[1])
 
     def _check_that_workers_agree(self, step):
         if not is_multi_worker(self.strategy):
@@ -320,23 +352,6 @@ class Trainer:
                 "that all workers see"
             )
 
-    def _check_run(self):
-        """Compare the configuration with the run's that output_dir holds, or write it there."""
-        path = os.path.join(self.output_dir, RUN)
-        if os.path.exists(path):
-            there = read_json(path).get("config", {})
-            changed = [name for name in self.config if name in there and there[name] != _plain(self.config[name])]
-            if changed:
-                raise ValueError(
-                    f"{self.output_dir} holds a run with "
-                    + ", ".join(f"{name}={there[name]!r} (now {self.config[name]!r})" for name in changed)
-                    + "; start with the same values to go on with it, or give another output_dir"
-                )
-        elif self.is_chief:
-            os.makedirs(self.output_dir, exist_ok=True)
-            with replaced_file(path) as building:
-                write_json(building, _plain(self._description()))
-
     def _description(self):
         optimizer = self.model.optimizer
         return {
@@ -348,7 +363,8 @@ class Trainer:
             "parameters": int(sum(np.prod(variable.shape) for variable in self.model.trainable_variables)),
             "validate_every": self.validate_every,
             "monitor": self.monitor,
-            "patience": self.patience,
+            "mode": self.best.mode,
+            "patience": self.best.patience,
             "checkpoint_every": self.checkpoint_every,
             "log_every": self.log_every,
             "versions": {"keras": keras.__version__, "tensorflow": tf.__version__},
@@ -371,39 +387,5 @@ class Trainer:
         )
 
 
-def _named(prefix, owner, skipped):
-    """Variables by a name that the same program gives them again. Returns: dict of str -> keras.Variable."""
-    variables = [variable for variable in owner.variables if id(variable) not in skipped]
-    return {f"{prefix}/{index:04d}/{variable.path}": variable for index, variable in enumerate(variables)}
-
-
-def _arrays(variables):
-    return [(name, tuple(variable.shape), str(variable.dtype), variable.numpy) for name, variable in variables.items()]
-
-
-def _assign(variables, arrays):
-    odd = sorted(set(arrays) ^ set(variables))
-    if odd:
-        raise ValueError(
-            f"the checkpoint is of another model or optimizer: {len(arrays)} variables for {len(variables)}; only one has "
-            f"{', '.join(odd[:3])}; give another output_dir"
-        )
-    for name, variable in variables.items():
-        array = arrays[name]
-        if tuple(array.shape) != tuple(variable.shape):
-            raise ValueError(f"the checkpoint is of another model: {name} has shape {tuple(array.shape)}, not {tuple(variable.shape)}")
-        variable.assign(array)
-
-
-def _plain(value):
-    """As JSON gives it back."""
-    if isinstance(value, dict):
-        return {str(name): _plain(part) for name, part in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(part) for part in value]
-    if isinstance(value, (bool, int, str)) or value is None:
-        return value
-    if isinstance(value, float) or hasattr(value, "item"):
-        number = float(value)
-        return number if math.isfinite(number) else str(number)
-    return str(value)
+def _is_whole(value):
+    return isinstance(value, numbers.Real) and not isinstance(value, bool) and float(value).is_integer()

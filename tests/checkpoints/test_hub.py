@@ -17,42 +17,56 @@ from keras_bert.checkpoints import hub
 
 # The client's environment is read when huggingface_hub is imported, so it runs in a process of its own.
 CLIENT = """
-import importlib.util, json, os, sys, urllib.request
+import importlib.util, json, os, sys, urllib.request, warnings
 from huggingface_hub import constants
 spec = importlib.util.spec_from_file_location("hub", "keras_bert/checkpoints/hub.py")   # alone: it needs no TensorFlow
 hub = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(hub)
 constants.DOWNLOAD_CHUNK_SIZE = 1 << 14   # what is kept of a download that is cut off is whole chunks
+
+def fetch(url):
+    directory = hub.fetch(url)
+    files = sorted(os.path.relpath(os.path.join(root, f), directory) for root, _, found in os.walk(directory) for f in found)
+    return {"directory": directory, "files": files}
+
+def load(url, expected):
+    import numpy as np
+    from keras_bert.checkpoints.checkpoint import load_weights
+    from keras_bert.checkpoints.recognise import open_checkpoint
+    from keras_bert.models import BertEncoder, SequenceClassifier
+    checkpoint = open_checkpoint(url)
+    network = SequenceClassifier(BertEncoder(checkpoint.config), 3)
+    load_weights(network, checkpoint)
+    expected = np.load(expected)
+    logits = network({key: expected[key].astype("int32") for key in ("input_ids", "token_type_ids", "attention_mask")})
+    return {"labels": checkpoint.labels, "difference": float(np.abs(np.asarray(logits) - expected["logits"]).max())}
+
 def mark(name):
     urllib.request.urlopen(os.environ["MARKS"] + "/mark/" + name).close()
+
 results = {}
 for name, job, url in json.loads(sys.argv[1]):
     mark(name)
-    try:
-        if job == "fetch":
-            directory = hub.fetch(url)
-            files = sorted(os.path.relpath(os.path.join(root, f), directory) for root, _, found in os.walk(directory) for f in found)
-            results[name] = {"directory": directory, "files": files}
-        else:
-            import numpy as np
-            from keras_bert.checkpoints.checkpoint import load_weights
-            from keras_bert.checkpoints.recognise import open_checkpoint
-            from keras_bert.models import BertEncoder, SequenceClassifier
-            checkpoint = open_checkpoint(url)
-            network = SequenceClassifier(BertEncoder(checkpoint.config), 3)
-            load_weights(network, checkpoint)
-            expected = np.load(job)
-            logits = network({key: expected[key].astype("int32") for key in ("input_ids", "token_type_ids", "attention_mask")})
-            results[name] = {"labels": checkpoint.labels, "difference": float(np.abs(np.asarray(logits) - expected["logits"]).max())}
-    except Exception as error:
-        results[name] = {"error": type(error).__name__, "message": str(error)}
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            results[name] = fetch(url) if job == "fetch" else load(url, job)
+        except Exception as error:
+            results[name] = {"error": type(error).__name__, "message": str(error)}
+    results[name]["warnings"] = [str(warning.message) for warning in caught if warning.category is UserWarning]
 mark("end")
 print(json.dumps(results))
 """
 
 
-# What is wrong with the server while these jobs run: every large file is refused, or the first one is cut off.
-AILING = {"/mark/dead": "dead", "/mark/cut": "cutting"}
+# What is wrong with the server while these jobs run: every large file is refused, the first one is cut off, or nobody answers.
+AILING = {
+    "/mark/dead": "dead",
+    "/mark/cut": "cutting",
+    "/mark/away": "away",
+    "/mark/away_other_program": "away",
+    "/mark/away_absent": "away",
+}
 
 
 class Repository:
@@ -82,6 +96,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if path.startswith("/mark/"):
             server.ailing = AILING.get(path)
             return self.answer(b"")
+        if server.ailing == "away":
+            self.close_connection = True
+            return None
         if path.startswith("/cdn/"):
             return self.send_part(server.large[path.removeprefix("/cdn/")])
         found = re.fullmatch(r"(?:/api/models)?/([^/]+/[^/]+?)(?:/(revision|tree|resolve)/(.+))?", path)
@@ -228,10 +245,25 @@ def online(root, reference, served, home):
 
 
 @pytest.fixture(scope="module")
-def offline(root, served, home, online):
-    """The same cache, given by HF_HUB_CACHE, and no requests allowed."""
-    # Another program's download: without the library's note of what belongs to a whole snapshot.
+def of_another_program(home, online):
+    """In the cache, tiny/formerly becomes another program's: without the library's note of what belongs to a whole snapshot."""
     shutil.rmtree(home / "hub" / "models--tiny--formerly" / "trees")
+
+
+@pytest.fixture(scope="module")
+def away(root, served, home, of_another_program):
+    """The same cache, and a hub that does not answer."""
+    jobs = [
+        ("away", "fetch", "hf://tiny/bert@v1.0"),
+        ("away_other_program", "fetch", "hf://tiny/formerly"),
+        ("away_absent", "fetch", "hf://tiny/other"),
+    ]
+    return run_client(root, served, jobs, HF_HOME=str(home))
+
+
+@pytest.fixture(scope="module")
+def offline(root, served, home, of_another_program):
+    """The same cache, given by HF_HUB_CACHE, and no requests allowed."""
     jobs = [
         ("offline_cached", "fetch", "hf://tiny/bert"),
         ("offline_absent", "fetch", "hf://tiny/other"),
@@ -302,6 +334,26 @@ def test_offline_what_is_not_whole_in_the_cache_is_told(offline, home, job):
 
 def test_offline_what_another_program_left_is_used(offline):
     assert "modules.json" in offline["offline_other_program"]["files"]
+
+
+@pytest.mark.parametrize(("job", "repository"), [("away", "tiny/bert"), ("away_other_program", "tiny/formerly")])
+def test_where_the_hub_does_not_answer_the_cache_is_used_and_a_warning_says_so(away, served, job, repository):
+    assert {"config.json", "model.safetensors", "vocab.txt"} <= set(away[job]["files"])
+    (message,) = away[job]["warnings"]
+    commit, _ = served.repositories[served.renamed.get(repository, repository)].commit_of("v1.0" if job == "away" else "main")
+    url = f"hf://{repository}" + ("@v1.0" if job == "away" else "")
+    assert re.match(
+        rf"{url} could not be fetched: \w+: .*\. The copy in the cache is used, which is commit {commit} of {repository}; ", message
+    )
+
+
+def test_where_the_hub_does_not_answer_and_the_cache_has_nothing_it_is_told(away):
+    assert away["away_absent"]["error"] == "OSError"
+    assert away["away_absent"]["message"].startswith("hf://tiny/other could not be fetched: ")
+
+
+def test_without_need_there_is_no_warning(online, offline):
+    assert not [job for jobs in (online, offline) for job, result in jobs.items() if result["warnings"]]
 
 
 def test_a_download_that_is_cut_off_goes_on_where_it_ended(online, served, model_files):

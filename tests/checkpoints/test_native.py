@@ -9,7 +9,6 @@ import pytest
 import keras_bert
 from keras_bert import BertClassifier, BertEncoder
 from keras_bert.checkpoints import save_network
-from keras_bert.files import replaced_directory
 
 TEXTS = ["good film", "bad", "", "it was great, no?"]
 
@@ -139,10 +138,3 @@ def test_an_encoder_directory_is_where_a_classifier_starts(tmp_path, tiny_config
         model = BertClassifier.from_pretrained(tmp_path / "encoder", labels=["a", "b"])
     for got, expected in zip(model.encoder.get_weights(), encoder.get_weights(), strict=True):
         np.testing.assert_array_equal(got, expected)
-
-
-def test_replaced_directory_keeps_permissions_of_a_plain_directory(tmp_path):
-    (tmp_path / "plain").mkdir()
-    with replaced_directory(tmp_path / "made", ["file"]) as building, open(os.path.join(building, "file"), "w") as file:
-        file.write("x")
-    assert (tmp_path / "made").stat().st_mode == (tmp_path / "plain").stat().st_mode

@@ -1,5 +1,6 @@
 """examples/finetune_classifier.py as users start it, kill it, and start it again; alone, and as two workers."""
 
+import argparse
 import dataclasses
 import json
 import os
@@ -146,9 +147,11 @@ def test_five_kills_end_with_the_same_weights(tmp_path, root, checkpoint, review
 def test_a_finished_run_trains_nothing_more_and_another_configuration_is_refused(root, checkpoint, reviews, uninterrupted):
     output_dir, expected = uninterrupted
     before = model_weights(output_dir)
-    again = figures(start(command(root, checkpoint, reviews, output_dir)))
+    others = ["--monitor", "val_loss", "--monitor_mode", "min", "--patience", 9, "--validate_every", 7, "--keep", 1]  # of no training
+    again = figures(start(command(root, checkpoint, reviews, output_dir, *others)))
     assert again["resumed_from"] == again["steps"] == STEPS
     assert again["test_accuracy"] == expected["test_accuracy"]
+    assert again["best_step"] == expected["best_step"] and "best_val_loss" in again
     assert largest_difference(model_weights(output_dir), before) == 0
     refused = figures(start(command(root, checkpoint, reviews, output_dir, "--batch_size", 8)), returncode=1)
     assert "holds a run with batch_size=16 (now 8)" in refused
@@ -173,6 +176,14 @@ def test_flags(tmp_path, root, checkpoint, reviews, flags):
     got = figures(start(command(root, checkpoint, reviews, tmp_path / "run", "--max_steps", 20, "--validate_every", 10, *flags)))
     assert got["steps"] == 20 or "--patience" in flags
     assert np.isfinite(got["test_loss"])
+
+
+@pytest.mark.slow
+def test_a_misspelt_monitor_is_told_before_step_1_and_any_value_may_be_corrected(tmp_path, root, checkpoint, reviews):
+    output = figures(start(command(root, checkpoint, reviews, tmp_path, "--monitor", "val_acc", "--batch_size", 8)), returncode=1)
+    assert "monitor='val_acc' is none of what validation gives: val_loss, val_accuracy" in output
+    assert not (tmp_path / "log.jsonl").exists()
+    assert figures(start(command(root, checkpoint, reviews, tmp_path, "--max_steps", 3)))["steps"] == 3
 
 
 @pytest.mark.slow
@@ -248,3 +259,13 @@ def test_help(root):
     assert done.returncode == 0
     for flag in ("--pretrained", "--train", "--output_dir", "--strategy", "--max_steps", "--accumulate", "--dtype", "--seed", "--tpu"):
         assert flag in done.stdout
+    assert "--monitor_mode {auto,min,max}" in done.stdout
+
+
+def test_what_a_run_may_change_are_flags():
+    """A misspelt name there would have a resume refused that should not be."""
+    import training_flags
+
+    parser = argparse.ArgumentParser()
+    training_flags.add_training_flags(parser, epochs=1, batch_size=1, learning_rate=1.0)
+    assert set(training_flags._NOT_OF_THE_RUN) - {"test"} <= set(vars(parser.parse_args([])))

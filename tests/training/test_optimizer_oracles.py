@@ -57,18 +57,18 @@ def assert_close(ours, theirs):
         np.testing.assert_allclose(ours[name], theirs[name], rtol=0, atol=1e-6, err_msg=name)
 
 
-def test_adamw_with_bias_correction_is_model_gardens(garden, starts, gradients):
+def test_adamw_is_model_gardens(garden, starts, gradients):
     theirs = garden.AdamWeightDecay(RATE, epsilon=EPSILON, weight_decay_rate=DECAY, exclude_from_weight_decay=list(EXCLUDED))
-    ours = AdamW(RATE, epsilon=EPSILON, weight_decay=DECAY, bias_correction=True, global_clipnorm=1.0)  # theirs clips to 1.0 unasked
+    ours = AdamW(RATE, epsilon=EPSILON, weight_decay=DECAY, global_clipnorm=1.0)  # theirs clips to 1.0 unasked
     assert_close(train(ours, starts, gradients), train_garden(theirs, starts, gradients))
 
 
 @pytest.mark.parametrize("unadapted", [None, ("word", "gamma")])
-def test_lamb_with_bias_correction_is_model_gardens(garden, starts, gradients, unadapted):
+def test_lamb_is_model_gardens(garden, starts, gradients, unadapted):
     theirs = garden.LAMB(
         RATE, weight_decay_rate=DECAY, exclude_from_weight_decay=list(EXCLUDED), exclude_from_layer_adaptation=unadapted and list(unadapted)
     )
-    ours = Lamb(RATE, weight_decay=DECAY, bias_correction=True, exclude_from_layer_adaptation=unadapted)
+    ours = Lamb(RATE, weight_decay=DECAY, exclude_from_layer_adaptation=unadapted)
     assert_close(train(ours, starts, gradients), train_garden(theirs, starts, gradients))
 
 
@@ -89,7 +89,7 @@ def numpy_steps(start, gradients, *, rate=RATE, decay=DECAY, lamb=False):
 
 @pytest.mark.parametrize("kind", [AdamW, Lamb])
 def test_without_bias_correction_it_is_google_researchs_formula(kind, starts, gradients):
-    ours = train(kind(RATE, weight_decay=DECAY), starts, gradients)
+    ours = train(kind(RATE, weight_decay=DECAY, bias_correction=False), starts, gradients)
     expected = {
         name: numpy_steps(
             start,
@@ -131,7 +131,8 @@ def test_layer_decay_and_multipliers_are_a_run_stepped_by_hand(kind):
     weights = [variable_at(path, start) for path, start in zip(FACTORS, starts, strict=True)]
     # With the classifier's factor RATE again, where float32's 1 - 0.999 costs under 1e-6.
     rate = RATE / 10
-    optimizer = kind(rate, weight_decay=DECAY, layer_decay=0.5, learning_rate_multipliers={"classifier": 10.0, "output": 3.0})
+    factors = {"layer_decay": 0.5, "learning_rate_multipliers": {"classifier": 10.0, "output": 3.0}}
+    optimizer = kind(rate, weight_decay=DECAY, bias_correction=False, **factors)
     for step in gradients:
         optimizer.apply(list(step), weights)
     for index, (path, factor) in enumerate(FACTORS.items()):

@@ -1,6 +1,6 @@
 """The outside oracle: the same training written out in full, on one device, with nothing of keras_bert.training.
 
-Only the network is the project's. Loss, clipping, schedule and AdamW follow their papers in NumPy's float64:
+Only the network is the project's. Loss, clipping, schedule and google-research's AdamW follow their papers in NumPy's float64:
 
     loss = sum(weight * -log p(target)) / sum(weight)      over the whole batch; for next-sentence, a mean over its rows
     m = 0.9 m + 0.1 g;  v = 0.999 v + 0.001 g^2;  w = w - rate * (m / (sqrt(v) + 1e-6) + 0.01 w), biases and LayerNorm without the last

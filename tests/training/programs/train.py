@@ -33,7 +33,13 @@ def make_optimizer(name, **options):
     if name == "sgd":
         return keras.optimizers.SGD(learning_rate, global_clipnorm=clip_norm)
     return create_optimizer(
-        learning_rate, total_steps=TOTAL_STEPS, warmup_steps=WARMUP_STEPS, clip_norm=clip_norm, optimizer=name, **options
+        learning_rate,
+        total_steps=TOTAL_STEPS,
+        warmup_steps=WARMUP_STEPS,
+        clip_norm=clip_norm,
+        optimizer=name,
+        bias_correction=False,  # as by_hand has it
+        **options,
     )
 
 

@@ -1,0 +1,17 @@
+"""All tasks, together: whoever imports one has registered each with keras.saving."""
+
+try:
+    import tensorflow_text  # noqa: F401 - TensorFlow too
+except ImportError as error:
+    raise ImportError(
+        f"BertClassifier and the other tasks take text and train by TensorFlow, which cannot be imported here ({error}): pip install "
+        "tensorflow tensorflow-text, and set KERAS_BACKEND=tensorflow. Without it there are the networks: from_pretrained(path, "
+        "cls=keras_bert.BertEncoder), or another of keras_bert.models"
+    ) from error
+
+from keras_bert.tasks.classifier import BertClassifier
+from keras_bert.tasks.embedder import BertEmbedder
+from keras_bert.tasks.masked_lm import BertMaskedLM
+from keras_bert.tasks.pretrainer import BertPretrainer
+
+TASKS = {cls.__name__: cls for cls in (BertClassifier, BertEmbedder, BertMaskedLM, BertPretrainer)}
