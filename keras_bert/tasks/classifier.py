@@ -25,6 +25,7 @@ class BertClassifier(Task):
         tokenizer: BertTokenizer, or None to take only the contract.
         pooling: "pooler" or "mean"; see models.SequenceClassifier.
         dropout: rate before the dense layer; None takes the encoder's hidden_dropout_prob.
+        problem_type, activation: see models.SequenceClassifier.
         max_length: most tokens of a text or pair; None takes 128, or max_position_embeddings where that is less.
         pad_to_multiple_of: None pads to max_length always (TPU, XLA); a number to the batch's longest, rounded up to a multiple.
         text_pair: whether inputs are pairs; None lets the first raw data decide.
@@ -39,6 +40,8 @@ class BertClassifier(Task):
         *,
         pooling="pooler",
         dropout=None,
+        problem_type=None,
+        activation=None,
         max_length=None,
         pad_to_multiple_of=4,
         text_pair=None,
@@ -47,7 +50,9 @@ class BertClassifier(Task):
     ):
         labels = check_labels(labels)
         if network is None:
-            network = SequenceClassifier(encoder, len(labels), pooling=pooling, dropout=dropout)
+            network = SequenceClassifier(
+                encoder, len(labels), pooling=pooling, dropout=dropout, problem_type=problem_type, activation=activation
+            )
         super().__init__(
             network,
             tokenizer,
@@ -59,7 +64,7 @@ class BertClassifier(Task):
         self.labels = labels
 
     NETWORK = SequenceClassifier
-    NETWORK_OPTIONS = ("labels", "pooling", "dropout")
+    NETWORK_OPTIONS = ("labels", *SequenceClassifier.OPTIONS)
 
     @classmethod
     def from_pretrained(cls, path, labels=None, **options):

@@ -26,7 +26,7 @@ class BertMaskedLM(Task):
     """
 
     NETWORK = MaskedLM
-    NETWORK_OPTIONS = ("head_hidden_act", "head_layer_norm_eps")
+    NETWORK_OPTIONS = MaskedLM.OPTIONS
 
     def __init__(self, encoder, tokenizer=None, *, head_hidden_act=None, head_layer_norm_eps=None, network=None, **kwargs):
         if network is None:
