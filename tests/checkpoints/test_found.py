@@ -16,7 +16,7 @@ from safetensors.numpy import load_file
 from transformers_side import NOT_OF_THE_MODEL, PEERS, TRANSFORMERS_PROGRAM
 
 from keras_bert import BertTokenizer, features
-from keras_bert.checkpoints import load_network, open_checkpoint, save_network, to_hugging_face, to_sentence_transformers
+from keras_bert.checkpoints import load_network, open_checkpoint, save_network, to_hugging_face, to_model_garden, to_sentence_transformers
 from keras_bert.text import BertPacker
 
 CLASSIFIERS = ("cross_encoder", "multi_label", "regression", "padded_vocabulary")
@@ -175,6 +175,18 @@ def test_a_cross_encoder_of_version_6_is_a_classifier(reference):
     assert checkpoint.settings == {"activation": "linear", "max_length": 24}
     assert network.activation == "linear"
     np.testing.assert_allclose(network(batch_of(expected)), expected["logits"], atol=1e-5, rtol=0)
+
+
+def test_model_garden_s_format_cannot_say_what_scores_mean(tiny, tmp_path):
+    for name in ("regression", "next_sentence"):
+        change_json(tiny(name) / "config.json", hidden_act="gelu_new")  # the only gelu that it knows
+    network = load_network(tmp_path / "regression", activation="sigmoid")
+    with pytest.warns(UserWarning, match="format cannot say problem_type='regression', activation='sigmoid'; give it where the model"):
+        to_model_garden(network, tmp_path / "out")
+    again = load_network(tmp_path / "out", problem_type="regression")
+    assert (again.num_labels, again.activation) == (1, "linear")
+    with pytest.raises(ValueError, match="Model Garden's BERT has no NextSentence"):
+        to_model_garden(load_network(tmp_path / "next_sentence"), tmp_path / "out")
 
 
 # Labels.
