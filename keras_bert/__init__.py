@@ -14,6 +14,7 @@ _HOMES = {
     "BertEmbedder": "keras_bert.tasks",
     "BertEncoder": "keras_bert.models",
     "BertMaskedLM": "keras_bert.tasks",
+    "BertNextSentence": "keras_bert.tasks",
     "BertPacker": "keras_bert.text",
     "BertPretrainer": "keras_bert.tasks",
     "BertTokenizer": "keras_bert.text",

@@ -5,12 +5,14 @@ Weights are never unpickled: a pickle can run code, so `pytorch_model.bin` is re
 
 import os
 import re
+import warnings
 
 import numpy as np
 
 from keras_bert.checkpoints import hugging_face_tokenizer
 from keras_bert.checkpoints.checkpoint import Checkpoint
 from keras_bert.checkpoints.rows import TRANSPOSED, Row, dense_rows, norm_rows
+from keras_bert.checkpoints.weights import with_rows
 from keras_bert.config import BertConfig
 from keras_bert.files import replaced_directory, write_json
 from keras_bert.safetensors_file import SafetensorsFile, ShardedSafetensors, write_safetensors
@@ -23,12 +25,22 @@ NETWORKS = {
     "BertModel": "BertEncoder",
     "BertForPreTraining": "Pretrainer",
     "BertForMaskedLM": "MaskedLM",
+    "BertForNextSentencePrediction": "NextSentence",
     "BertForSequenceClassification": "SequenceClassifier",
     "BertForTokenClassification": "TokenClassifier",
     "BertForQuestionAnswering": "SpanClassifier",
 }
 _ARCHITECTURES = {ours: theirs for theirs, ours in NETWORKS.items()}
 PLACEHOLDER = "LABEL_"
+
+# The function that sentence-transformers puts over a cross-encoder's logits -> SequenceClassifier's activation. It stands in config.json
+# under the newer key's "activation_fn", or the older key.
+_FUNCTIONS = {
+    "torch.nn.modules.linear.Identity": "linear",
+    "torch.nn.modules.activation.Sigmoid": "sigmoid",
+    "torch.nn.modules.activation.Softmax": "softmax",
+}
+_CROSS_ENCODER, _OLDER_FUNCTION = "sentence_transformers", "sbert_ce_default_activation_function"
 
 _BIAS = "cls.predictions.bias"
 _DECODER_WEIGHT, _DECODER_BIAS = "cls.predictions.decoder.weight", "cls.predictions.decoder.bias"
@@ -48,7 +60,6 @@ def open_checkpoint(directory):
     architectures = config.extra.get("architectures")
     network = next((NETWORKS[name] for name in architectures if name in NETWORKS), "BertEncoder") if architectures else None
     _check_decoder(config, tensors)
-    dropout = config.extra.get("classifier_dropout")
     return Checkpoint(
         path=directory,
         format=FORMAT,
@@ -61,7 +72,7 @@ def open_checkpoint(directory):
         network=network,
         labels=_label_names(config, tensors, network),
         tokenizer=hugging_face_tokenizer.find(directory),
-        settings={} if dropout is None else {"dropout": dropout},
+        settings=_settings(config.extra),
         is_expected=lambda name: bool(_KNOWN_ELSEWHERE.match(name)),
         is_of_encoder=lambda name: name.startswith(("encoder.", "embeddings.")) and not name.endswith("position_ids"),
     )
@@ -116,34 +127,59 @@ def write(directory, network, *, labels=None, tokenizer=None):
     if getattr(network, "pooling", "pooler") != "pooler":
         raise ValueError(f"pooling={network.pooling!r}: Transformers' BertForSequenceClassification reads the pooler's output")
     encoder = getattr(network, "encoder", network)
-    prefix = "" if network is encoder else "bert."
-    by_path = {row.path: row for row in rows(encoder.config)}
-    variables = [(weight, by_path[weight.path]) for weight in network.weights]
+    variables = with_rows(network, rows(encoder.config), "Transformers' BERT")
+    config = _config_values(network, encoder, labels)
+    with replaced_directory(directory, (CONFIG, WEIGHTS, *hugging_face_tokenizer.FILES)) as building:
+        write_into(building, config, variables, prefix="" if network is encoder else "bert.")
+        if tokenizer is not None:
+            hugging_face_tokenizer.write(building, tokenizer, encoder.config.max_position_embeddings)
+
+
+def write_into(building, config, variables, *, prefix=""):
+    """Write config.json and model.safetensors. Args: building: directory. config: JSON object. variables: list of (Weight, Row).
+    prefix: before the names of the encoder's tensors.
+    """
     shapes = {}
     for weight, row in variables:
         # Names and shapes from zeros that take no memory.
         for name, array in row.save(np.broadcast_to(np.float32(0), weight.shape)).items():
             shapes[_their_name(name, prefix)] = array.shape
-    arrays = ((_their_name(name, prefix), array) for weight, row in variables for name, array in row.save(np.asarray(weight.value)).items())
-    with replaced_directory(directory, (CONFIG, WEIGHTS, *hugging_face_tokenizer.FILES)) as building:
-        write_json(os.path.join(building, CONFIG), _config_values(network, encoder, labels), sort_keys=True)
-        write_safetensors(os.path.join(building, WEIGHTS), shapes, arrays, metadata={"format": "pt"})
-        if tokenizer is not None:
-            hugging_face_tokenizer.write(building, tokenizer, encoder.config.max_position_embeddings)
+    arrays = ((_their_name(name, prefix), array) for weight, row in variables for name, array in row.save(weight.read()).items())
+    write_json(os.path.join(building, CONFIG), config, sort_keys=True)
+    write_safetensors(os.path.join(building, WEIGHTS), shapes, arrays, metadata={"format": "pt"})
 
 
 def _their_name(name, prefix):
     return name if name.startswith(("cls.", "classifier.", "qa_outputs.")) else prefix + name
 
 
+def config_values(config, architecture):
+    """config.json of a BertConfig, without what it says of the head or the version of the checkpoint that it came from.
+
+    Args: config: BertConfig. architecture: Transformers' class. Returns: dict.
+    """
+    values = config.to_transformers()
+    of_the_head = ("id2label", "label2id", "problem_type", _CROSS_ENCODER, _OLDER_FUNCTION)
+    for key in ("architectures", "transformers_version", "dtype", "torch_dtype", *of_the_head):
+        values.pop(key, None)
+    return values | {"architectures": [architecture], "dtype": "float32", "tie_word_embeddings": True}
+
+
 def _config_values(network, encoder, labels):
-    values = encoder.config.to_transformers()
-    for key in ("architectures", "id2label", "label2id", "problem_type", "transformers_version", "dtype", "torch_dtype"):
-        values.pop(key, None)  # of the checkpoint that this one came from
-    values |= {"architectures": [_ARCHITECTURES[type(network).__name__]], "dtype": "float32", "tie_word_embeddings": True}
-    if getattr(network, "dropout", None) is not None:
-        values["classifier_dropout"] = network.dropout
-    count = getattr(network, "num_labels", None)
+    values = config_values(encoder.config, _ARCHITECTURES[type(network).__name__])
+    settings = network.settings() if network is not encoder else {}
+    if settings.get("dropout") is not None:
+        values["classifier_dropout"] = settings["dropout"]
+    if settings.get("problem_type") is not None:
+        values["problem_type"] = settings["problem_type"]
+    if settings.get("activation") is not None:
+        function = next(theirs for theirs, ours in _FUNCTIONS.items() if ours == settings["activation"])
+        extra = encoder.config.extra
+        if _OLDER_FUNCTION in extra and _CROSS_ENCODER not in extra:
+            values[_OLDER_FUNCTION] = function
+        else:
+            values[_CROSS_ENCODER] = dict(extra.get(_CROSS_ENCODER) or {}) | {"activation_fn": function}
+    count = settings.get("num_labels")
     if count is not None:
         labels = [f"{PLACEHOLDER}{index}" for index in range(count)] if labels is None else list(labels)
         if len(labels) != count:
@@ -151,6 +187,27 @@ def _config_values(network, encoder, labels):
         values["id2label"] = {str(index): name for index, name in enumerate(labels)}
         values["label2id"] = {name: index for index, name in enumerate(labels)}
     return values
+
+
+def _settings(extra):
+    """What config.json says of the head, beside the labels. Args: extra: its keys that are none of BertConfig's. Returns: dict."""
+    cross_encoder = extra.get(_CROSS_ENCODER)
+    function = cross_encoder.get("activation_fn") if isinstance(cross_encoder, dict) else None
+    settings = {
+        "dropout": extra.get("classifier_dropout"),
+        "problem_type": extra.get("problem_type"),
+        "activation": activation_of(function or extra.get(_OLDER_FUNCTION)),
+    }
+    return {name: value for name, value in settings.items() if value is not None}
+
+
+def activation_of(function):
+    """SequenceClassifier's activation for the function that a cross-encoder's file names.
+
+    Args: function: name of a PyTorch class, or None. Returns: str or None; a name that is not known comes back as it is, and is refused
+        where a SequenceClassifier is made of it: the weights of the encoder are as good as ever.
+    """
+    return _FUNCTIONS.get(function, function)
 
 
 def _open_tensors(directory):
@@ -186,9 +243,25 @@ def _label_names(config, tensors, network):
     if id_to_label:
         if sorted(id_to_label) != sorted(str(index) for index in range(len(id_to_label))):
             raise ValueError(f"{CONFIG}: id2label has the ids {', '.join(id_to_label)}; expected 0 to {len(id_to_label) - 1}")
-        return [id_to_label[str(index)] for index in range(len(id_to_label))]
+        return _made_distinct([id_to_label[str(index)] for index in range(len(id_to_label))])
     shape = tensors.shapes.get("classifier.weight")
     return None if shape is None else [f"{PLACEHOLDER}{index}" for index in range(shape[0])]
+
+
+def _made_distinct(names):
+    """Number labels of one name, so that each can be told: name, name_2, ... Returns: list. Warns: naming both."""
+    distinct = []
+    for index, name in enumerate(names):
+        count, called = 1, name
+        while called in distinct or (count > 1 and called in names):
+            count += 1
+            called = f"{name}_{count}"
+        if called != name:
+            warnings.warn(
+                f"{CONFIG}: id2label calls both {names.index(name)} and {index} {name!r}; the second is {called!r} here", stacklevel=5
+            )
+        distinct.append(called)
+    return distinct
 
 
 def names_agree(labels, theirs):

@@ -15,6 +15,7 @@ from keras_bert.checkpoints.checkpoint import Checkpoint
 from keras_bert.checkpoints.google_tf1 import CONFIG, VOCABULARY, find_tokenizer, read_config
 from keras_bert.checkpoints.rows import SAME, Row, dense_rows, heads_in, heads_out, norm_rows
 from keras_bert.checkpoints.tensorflow_checkpoint import OBJECT_GRAPH, TensorFlowCheckpoint, find_prefix
+from keras_bert.checkpoints.weights import with_rows
 from keras_bert.files import replaced_directory
 
 FORMAT = "model_garden"
@@ -144,6 +145,7 @@ def write(directory, network, *, labels=None, tokenizer=None):
         tokenizer: BertTokenizer, or None. Only its vocabulary is written; lower_case is told by it, as for google-research's files.
     Raises: ValueError where Model Garden has no such network or tokenizer, bert_config.json no word for a setting, or the directory
         holds other things.
+    Warns: of settings that the format has no place for.
     """
     kind = type(network).__name__
     if kind not in NETWORKS:
@@ -152,7 +154,10 @@ def write(directory, network, *, labels=None, tokenizer=None):
         raise ValueError(f"pooling={network.pooling!r}: Model Garden's BertClassifier reads the pooler's output")
     if tokenizer is not None and type(tokenizer).__name__ != "BertTokenizer":
         raise ValueError(f"a {type(tokenizer).__name__} cannot be written for Model Garden's BERT; only a BertTokenizer can")
-    config = getattr(network, "encoder", network).config
+    config, settings = getattr(network, "encoder", network).config, network.settings() if hasattr(network, "settings") else {}
+    lost = [f"{name}={value!r}" for name in ("problem_type", "activation") if (value := settings.get(name)) is not None]
+    if lost:
+        warnings.warn(f"Model Garden's format cannot say {', '.join(lost)}; give it where the model is read again", stacklevel=3)
     with replaced_directory(directory, FILES) as building:
         config.to_json_file(os.path.join(building, CONFIG))
         if tokenizer is not None:
@@ -338,15 +343,15 @@ def _objects(network, all_rows):
     """Objects with Model Garden's attributes that hold a network's variables: a tf.train.Checkpoint of such."""
     import tensorflow as tf
 
-    by_path = {row.path: row for row in all_rows}
     tree = {}
     with tf.device("CPU:0"):
-        for weight in network.weights:
-            row, value = by_path[weight.path], weight.value
-            if len(row.names) == 1 and row.transform is SAME and isinstance(value, tf.Variable) and value.dtype == tf.float32:
+        for weight, row in with_rows(network, all_rows, "Model Garden's BERT"):
+            value = weight.variable.value
+            is_whole = len(row.names) == 1 and row.transform is SAME and weight.lora is None
+            if is_whole and isinstance(value, tf.Variable) and value.dtype == tf.float32:
                 parts = {row.names[0]: value}  # the very variable: no second copy of the model
             else:
-                arrays = row.save(np.asarray(value).astype("float32", copy=False))
+                arrays = row.save(weight.read().astype("float32", copy=False))
                 parts = {name: tf.Variable(array, trainable=False) for name, array in arrays.items()}
             for name, variable in parts.items():
                 *edges, leaf = name.split("/")

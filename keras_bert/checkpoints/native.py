@@ -8,10 +8,9 @@ vocab.txt           the tokenizer's vocabulary (sentencepiece.model: its model),
 import functools
 import os
 
-import numpy as np
-
 from keras_bert.checkpoints.checkpoint import Checkpoint
 from keras_bert.checkpoints.rows import Row
+from keras_bert.checkpoints.weights import weights_to_write
 from keras_bert.config import BertConfig
 from keras_bert.files import read_json, replaced_directory, write_json
 from keras_bert.safetensors_file import SafetensorsFile, write_safetensors
@@ -67,22 +66,25 @@ def write(directory, network, *, task=None, settings=None, labels=None, tokenize
         directory: path.
         network: one of keras_bert.models.
         task: name of the class in keras_bert.tasks that it was saved from; None: the network alone.
-        settings: dict of the task's or network's arguments, but the encoder, the labels and the tokenizer.
+        settings: dict of the task's or network's arguments, but the encoder, the labels and the tokenizer; those of the network that it
+            leaves out are written too.
         labels: label names by id, of a classifier.
         tokenizer: Tokenizer, or None.
-    Raises: ValueError where the directory holds other things than such a model.
+    Raises: ValueError where the directory holds other things than such a model, or two weights have one path.
     """
     encoder = getattr(network, "encoder", network)
     name = type(network).__name__
+    own = network.settings() if hasattr(network, "settings") else {}
+    own.pop("num_labels", None)  # the labels are counted
     values = {
         "format": VERSION,
         "class": task or name,
         "network": name,
-        "settings": {"encoder": {"config": encoder.config.to_dict(), "pooler": encoder.pooler}} | (settings or {}),
+        "settings": {"encoder": {"config": encoder.config.to_dict(), "pooler": encoder.pooler}} | own | (settings or {}),
     }
     if labels is not None:
         values["settings"]["labels"] = list(labels)
-    weights = {weight.path: weight for weight in network.weights}
+    weights = weights_to_write(network)
     with replaced_directory(directory, (DESCRIPTION, WEIGHTS, *_TOKENIZER_ASSETS)) as building:
         if tokenizer is not None:
             from keras_bert.text.serialization import tokenizer_to_dict
@@ -92,8 +94,8 @@ def write(directory, network, *, task=None, settings=None, labels=None, tokenize
         write_json(os.path.join(building, DESCRIPTION), values)
         write_safetensors(
             os.path.join(building, WEIGHTS),
-            {path: tuple(weight.shape) for path, weight in weights.items()},
-            ((path, np.asarray(weight.value)) for path, weight in weights.items()),
+            {weight.path: weight.shape for weight in weights},
+            ((weight.path, weight.read()) for weight in weights),
             metadata={"format": "keras_bert"},
         )
 

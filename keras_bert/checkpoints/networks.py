@@ -1,13 +1,15 @@
 """Networks from checkpoints, and to them."""
 
-from keras_bert.checkpoints import hugging_face, native
+import warnings
+
+from keras_bert import models
+from keras_bert.checkpoints import hugging_face, native, sentence_transformers
 from keras_bert.checkpoints.checkpoint import Checkpoint, load_weights
 from keras_bert.checkpoints.recognise import open_checkpoint
-from keras_bert.models import BertEncoder, MaskedLM, Pretrainer, SequenceClassifier, SpanClassifier, TextEmbedder, TokenClassifier
+from keras_bert.models import BertEncoder
 
-NETWORKS = {
-    cls.__name__: cls for cls in (BertEncoder, MaskedLM, Pretrainer, SequenceClassifier, SpanClassifier, TextEmbedder, TokenClassifier)
-}
+NETWORKS = {name: getattr(models, name) for name in models.__all__}
+MOST_PADDING = 1024  # rows; embeddings are padded to multiples of 8, 64 or 128, of 1,024 where 8 devices share one
 
 
 def load_encoder(path, *, format=None, strict=False, **options):
@@ -52,42 +54,44 @@ def load_network(path, cls=None, *, format=None, dtype=None, strict=False, **opt
 def build_network(checkpoint, cls, *, dtype=None, labels=None, **options):
     """Make a network of a checkpoint's sizes. Its head is new; its encoder waits to be filled.
 
-    Args: checkpoint: Checkpoint. cls: one of keras_bert.models. dtype: see load_network. labels: label names, of a classifier.
+    Args:
+        checkpoint: Checkpoint.
+        cls: one of keras_bert.models but BertEncoder.
+        dtype: see load_network.
+        labels: label names, where cls has labels; None takes num_labels, or the checkpoint's.
+        options: arguments of cls; absent: the checkpoint's, where it was saved from cls.
     Returns: the network, and the parts of the checkpoint that do not fit it although they are there: a classifier of other labels.
+    Raises: ValueError where there are no labels, or arguments that cls refuses.
     """
-    kind = cls.__name__
-    if checkpoint.network == kind:
-        options = {name: value for name, value in checkpoint.settings.items() if name in _OPTIONS.get(kind, ())} | options
-    pooling = options.get("pooling", _POOLINGS.get(kind))
-    as_saved = checkpoint.format == native.FORMAT and checkpoint.network == kind and pooling == checkpoint.settings.get("pooling", pooling)
-    saved_whole = as_saved and checkpoint.has("pooler")  # used or not, it comes back
-    pooler = kind == "Pretrainer" or pooling == "pooler" or saved_whole
-    encoder = BertEncoder(checkpoint.config, pooler=pooler, dtype=dtype, initialize=False)
-    if kind in ("SequenceClassifier", "TokenClassifier"):
-        theirs = checkpoint.labels if checkpoint.network in (None, kind) else None
-        if labels is None and "num_labels" not in options:
-            if theirs is None:
-                raise ValueError(f"{checkpoint.path} names no labels; give labels=[...]")
-            labels = theirs
-        count = options.pop("num_labels", None) or len(labels)
-        same_labels = hugging_face.names_agree(labels, theirs) if labels is not None else theirs is not None and count == len(theirs)
-        taken = same_labels and pooling == _pooling_of(checkpoint, kind)
-        return cls(encoder, count, **options), () if taken else ("classifier",)
-    return cls(encoder, **options), ()
+    is_same = checkpoint.network == cls.__name__
+    said = cls.options_from(checkpoint.settings) if is_same else {}
+    options = said | options
+    fresh, num_labels = [], None
+    if cls.LABELLED:
+        theirs = checkpoint.labels if is_same or checkpoint.network is None else None
+        num_labels, fits = _count_labels(checkpoint, labels, options.pop("num_labels", None), theirs)
+        fresh += [] if fits else cls.LABELLED
+    fresh += cls.fresh_parts(options, said)
+    wanted = cls.wants_pooler(options)
+    # Used or not, a pooler that was saved with the network comes back.
+    saved = checkpoint.format == native.FORMAT and is_same and wanted == cls.wants_pooler(said) and checkpoint.has("pooler")
+    encoder = BertEncoder(checkpoint.config, pooler=wanted or saved, dtype=dtype, initialize=False)
+    return cls.from_options(encoder, options, num_labels), tuple(dict.fromkeys(fresh))
 
 
-def _pooling_of(checkpoint, kind):
-    """What a checkpoint's classifier was trained on: the pooler's output, wherever it does not say otherwise."""
-    return checkpoint.settings.get("pooling", "pooler") if kind == "SequenceClassifier" else None
-
-
-_POOLINGS = {"SequenceClassifier": "pooler", "TextEmbedder": "mean"}  # as their constructors have it
-_OPTIONS = {
-    "MaskedLM": ("head_hidden_act", "head_layer_norm_eps"),
-    "SequenceClassifier": ("pooling", "dropout"),
-    "TokenClassifier": ("dropout",),
-    "TextEmbedder": ("pooling", "normalize"),
-}
+def _count_labels(checkpoint, labels, num_labels, theirs):
+    """Args: labels: names that are asked for, or None. num_labels: or their number. theirs: the checkpoint's names, or None.
+    Returns: number of labels, and whether the checkpoint's head is of these.
+    """
+    if labels is None and num_labels is None:
+        if theirs is None:
+            raise ValueError(f"{checkpoint.path} names no labels; give labels=[...]")
+        return len(theirs), True
+    if labels is None:
+        return num_labels, theirs is not None and num_labels == len(theirs)
+    if num_labels not in (None, len(labels)):
+        raise ValueError(f"num_labels={num_labels} with {len(labels)} labels ({', '.join(labels)}); leave num_labels out")
+    return len(labels), hugging_face.names_agree(labels, theirs)
 
 
 def as_checkpoint(path, format=None):
@@ -119,17 +123,25 @@ def to_model_garden(model, path, *, tokenizer=None):
     model_garden.write(path, network, labels=labels, tokenizer=tokenizer)
 
 
+def to_sentence_transformers(model, path, *, tokenizer=None):
+    """Write a directory that sentence-transformers' SentenceTransformer loads, with identical vectors.
+
+    Args: model: a BertEmbedder, or models.TextEmbedder. path, tokenizer: as to_hugging_face.
+    Raises: ValueError where sentence-transformers has no such model, or the directory holds other things.
+    """
+    network, _, tokenizer = parts_of(model, None, tokenizer)
+    sentence_transformers.write(path, network, tokenizer=tokenizer, max_length=getattr(model, "max_length", None))
+
+
 def save_network(network, path, *, labels=None, tokenizer=None):
     """Write a network to keras_bert's own directory.
 
     Args: network: one of keras_bert.models. path: the directory. labels: label names by id. tokenizer: Tokenizer or None.
     Raises: ValueError where the directory holds other things.
     """
-    settings = network.settings() if hasattr(network, "settings") else {}
-    settings.pop("num_labels", None)
     if labels is None and hasattr(network, "num_labels"):
         labels = [f"{hugging_face.PLACEHOLDER}{index}" for index in range(network.num_labels)]
-    native.write(path, network, settings=settings, labels=labels, tokenizer=tokenizer)
+    native.write(path, network, labels=labels, tokenizer=tokenizer)
 
 
 def parts_of(model, labels=None, tokenizer=None):
@@ -155,15 +167,21 @@ def check_masked_lm_head(network):
 
 
 def check_vocabulary_size(tokenizer, config):
-    """Raises: ValueError where a vocabulary and the word embedding differ in size, saying how to mend it."""
+    """See that every piece of a vocabulary has its row. Rows past the vocabulary, with which embeddings are padded, are no fault.
+
+    Raises: ValueError where the vocabulary is longer than the word embedding, saying how to mend it.
+    Warns: where it is shorter by more than padding explains.
+    """
     pieces, rows = tokenizer.vocabulary_size, config.vocab_size
-    if pieces == rows:
-        return
-    if pieces < rows:
-        mend = f"if rows were added to the embedding, add as many pieces to the vocabulary: [unused_{pieces}] to [unused_{rows - 1}]"
-    else:
-        mend = f"pieces from number {rows} on, such as {tokenizer.vocabulary[rows]!r}, have no row; if they were added, cut them off"
-    raise ValueError(
-        f"the vocabulary has {pieces} pieces but the word embedding has vocab_size={rows} rows: "
-        f"they come from different checkpoints; or {mend}"
-    )
+    if pieces > rows:
+        named = "".join(f", such as {piece!r}," for piece in tokenizer.vocabulary[rows : rows + 1])
+        raise ValueError(
+            f"the vocabulary has {pieces} pieces but the word embedding has vocab_size={rows} rows: they come from different checkpoints; "
+            f"or pieces from number {rows} on{named} have no row; if they were added, cut them off"
+        )
+    if rows - pieces > MOST_PADDING:
+        warnings.warn(
+            f"the vocabulary has {pieces} pieces and the word embedding vocab_size={rows} rows: {rows - pieces} more than are ever used. "
+            "Do they come from one checkpoint?",
+            stacklevel=3,
+        )

@@ -1,14 +1,20 @@
-"""From a sentence-transformers directory: modules.json, what Transformers writes, and a config.json for each further module."""
+"""From and to a sentence-transformers directory: modules.json, what Transformers writes, and a folder for each further module."""
 
 import dataclasses
 import os
+import re
 import warnings
 
-from keras_bert.checkpoints import hugging_face
-from keras_bert.files import read_json
+from keras_bert.checkpoints import hugging_face, hugging_face_tokenizer
+from keras_bert.checkpoints.rows import ENCODER, POOLER, TRANSPOSED, dense_rows, part_of
+from keras_bert.checkpoints.weights import with_rows
+from keras_bert.files import read_json, replaced_directory, write_json
+from keras_bert.models.text_embedder import check_dense, dense_name
+from keras_bert.safetensors_file import SafetensorsFile, write_safetensors
 
 FORMAT = "sentence_transformers"
 MODULES, SETTINGS, MODEL_SETTINGS = "modules.json", "sentence_bert_config.json", "config_sentence_transformers.json"
+_FILES = (MODULES, SETTINGS, hugging_face.CONFIG, hugging_face.WEIGHTS, *hugging_face_tokenizer.FILES)
 
 # Their names of poolings that TextEmbedder has. Files before version 5 say them by a boolean key each.
 _POOLINGS = ("mean", "cls", "max")
@@ -20,44 +26,200 @@ _BOOLEAN_KEYS = {
     "pooling_mode_weightedmean_tokens": "weightedmean",
     "pooling_mode_lasttoken": "lasttoken",
 }
-_TRANSFORMER, _POOLING, _NORMALIZE = "Transformer", "Pooling", "Normalize"
+_TRANSFORMER, _POOLING, _DENSE, _NORMALIZE = "Transformer", "Pooling", "Dense", "Normalize"
+_NO_PICKLES = "Pickles (.bin, .pt) are not read: loading one can run code that it carries"
+_FEATURES = ("transformer_task", "modality_config.text.method_output_name")  # what a file says of its model's output
+_VECTORS, _LOGITS = ("feature-extraction", "last_hidden_state"), ("sequence-classification", "logits")
+
+# PyTorch's functions of a Dense -> TextEmbedder's.
+_FUNCTIONS = {
+    "torch.nn.modules.linear.Identity": "linear",
+    "torch.nn.modules.activation.Tanh": "tanh",
+    "torch.nn.modules.activation.ReLU": "relu",
+    "torch.nn.modules.activation.GELU": "gelu",
+    "torch.nn.modules.activation.Sigmoid": "sigmoid",
+    "torch.nn.modules.activation.SiLU": "silu",
+}
 
 
 def open_checkpoint(directory):
-    """Open a sentence-transformers directory: a BERT, its pooling, and perhaps a normalisation to length 1.
+    """Open a sentence-transformers directory: a BERT, its pooling, and perhaps dense layers and a normalisation to length 1.
+
+    A directory of version 6's CrossEncoder, which is a BERT alone, is that of a SequenceClassifier.
 
     Args: directory: path.
-    Returns: Checkpoint; settings has pooling, normalize and, where a file says it, max_length in tokens.
+    Returns: Checkpoint; settings has pooling, dense, normalize and, where a file says it, max_length in tokens. Of a CrossEncoder:
+        activation, and max_length.
     Raises: ValueError naming the file and what TextEmbedder has not: another module or pooling, several poolings at once.
     Warns: where the model puts a prompt of its own before every text; here the caller does.
     """
-    transformer, pooling, normalize = _modules(directory)
+    modules = _modules(directory)
+    transformer = modules[0][1]
     _check_has_weights(transformer)
     checkpoint = hugging_face.open_checkpoint(transformer)
-    settings = {"pooling": _pooling(pooling, checkpoint.config.hidden_size), "normalize": normalize}
     said = _read_if_there(os.path.join(transformer, SETTINGS)) or {}
-    _check_features(os.path.join(transformer, SETTINGS), said)
+    kinds = [kind for kind, _ in modules]
+    if kinds == [_TRANSFORMER] and said.get("transformer_task") == _LOGITS[0]:
+        _check_features(os.path.join(transformer, SETTINGS), said, _LOGITS)
+        parts = _parts_of_cross_encoder(directory, checkpoint)
+    elif kinds[1:2] == [_POOLING] and not set(kinds[2:]) - {_DENSE, _NORMALIZE}:
+        _check_features(os.path.join(transformer, SETTINGS), said, _VECTORS)
+        parts = _parts_of_embedder(modules, checkpoint)
+    else:
+        raise ValueError(
+            f"{os.path.join(directory, MODULES)}: the modules are {', '.join(kinds)}; expected {_TRANSFORMER}, {_POOLING}, perhaps "
+            f"{_DENSE} and {_NORMALIZE}"
+        )
     max_length = _max_length(transformer, said, checkpoint.config.max_position_embeddings)
     if max_length is not None:
-        settings["max_length"] = max_length
+        parts["settings"]["max_length"] = max_length
     _tell_of_prompt(directory)
     tokenizer = checkpoint.tokenizer
     if said.get("do_lower_case") and tokenizer is not None:
         tokenizer = lambda: _lower_cased(checkpoint.tokenizer())  # noqa: E731 - a wrapped function, not a new one
-    return dataclasses.replace(
-        checkpoint,
-        path=directory,
-        format=FORMAT,
-        network="TextEmbedder",
-        task="BertEmbedder",
-        labels=None,
-        tokenizer=tokenizer,
-        settings=settings,
-    )
+    return dataclasses.replace(checkpoint, path=directory, format=FORMAT, tokenizer=tokenizer, **parts)
+
+
+def _parts_of_embedder(modules, checkpoint):
+    """Returns: dict of what is changed in the Transformer's Checkpoint."""
+    settings = {"pooling": _pooling(modules[1][1], checkpoint.config.hidden_size), "normalize": False}
+    size, rows, files = checkpoint.config.hidden_size, [], {}
+    for kind, path in modules[2:]:
+        if kind == _NORMALIZE:
+            settings["normalize"] = True
+            continue
+        values, tensors = _open_dense(path, size, normalize_before=settings["normalize"])
+        name = dense_name(len(files))
+        rows += dense_rows(name, f"{name}/linear.", kernel="weight", transform=TRANSPOSED)[: 2 if values["use_bias"] else 1]
+        files[name] = tensors
+        settings.setdefault("dense", []).append(values)
+        settings["normalize"], size = False, values["units"]
+    return {
+        "network": "TextEmbedder",
+        "task": "BertEmbedder",
+        "labels": None,
+        "settings": settings,
+        "rows": (*checkpoint.rows, *rows),
+        "tensors": _Tensors(checkpoint.tensors, files) if files else checkpoint.tensors,
+    }
+
+
+def _parts_of_cross_encoder(directory, checkpoint):
+    """Returns: as _parts_of_embedder."""
+    function = (_read_if_there(os.path.join(directory, MODEL_SETTINGS)) or {}).get("activation_fn")
+    activation = {} if function is None else {"activation": hugging_face.activation_of(function)}
+    return {"settings": dict(checkpoint.settings) | activation}
+
+
+def write(directory, network, *, tokenizer=None, max_length=None):
+    """Write what SentenceTransformer(directory) reads, with the very vectors; by files that its older versions know too.
+
+    Args:
+        directory: path; what it held before is kept until the new model is whole.
+        network: TextEmbedder.
+        tokenizer: BertTokenizer, or None: no tokenizer is written.
+        max_length: most tokens of a text; None: what the encoder takes.
+    Raises: ValueError where sentence-transformers has no such network, or the directory holds other things.
+    """
+    kind = type(network).__name__
+    if kind != "TextEmbedder":
+        raise ValueError(f"sentence-transformers' modules make a TextEmbedder, not a {kind}; a cross-encoder is written by to_hugging_face")
+    if network.pooling not in _POOLINGS:
+        raise ValueError(f"pooling={network.pooling!r}: sentence-transformers pools by {', '.join(_POOLINGS)}")
+    config, size = network.encoder.config, network.encoder.config.hidden_size
+    max_length = config.max_position_embeddings if max_length is None else max_length
+    pooling = {"word_embedding_dimension": size} | {key: mode == network.pooling for key, mode in _BOOLEAN_KEYS.items()}
+    modules, rows = [(_TRANSFORMER, None, ""), (_POOLING, pooling, "")], []
+    for index, values in enumerate(network.dense):
+        if values["normalize_before"]:
+            modules.append((_NORMALIZE, None, ""))
+        function = next(theirs for theirs, ours in _FUNCTIONS.items() if ours == values["activation"])
+        said = {"in_features": size, "out_features": values["units"], "bias": values["use_bias"], "activation_function": function}
+        modules.append((_DENSE, said, dense_name(index)))
+        rows += dense_rows(dense_name(index), "linear.", kernel="weight", transform=TRANSPOSED)
+        size = values["units"]
+    modules += [(_NORMALIZE, None, "")] if network.normalize else []
+    variables = with_rows(network, [*hugging_face.rows(config), *rows], "sentence-transformers")
+    folders = [f"{index}_{kind}" if index else "" for index, (kind, _, _) in enumerate(modules)]
+    with replaced_directory(directory, (*_FILES, *folders, *_folders_there(directory))) as building:
+        ours = [(weight, row) for weight, row in variables if part_of(weight.path) in (ENCODER, POOLER)]
+        hugging_face.write_into(building, hugging_face.config_values(config, "BertModel"), ours)
+        if tokenizer is not None:
+            hugging_face_tokenizer.write(building, tokenizer, max_length)
+        write_json(os.path.join(building, SETTINGS), {"max_seq_length": max_length, "do_lower_case": False})
+        listed = [
+            {"idx": index, "name": str(index), "path": folder, "type": f"sentence_transformers.models.{kind}"}
+            for index, (folder, (kind, _, _)) in enumerate(zip(folders, modules, strict=True))
+        ]
+        write_json(os.path.join(building, MODULES), listed)
+        for folder, (_, said, layer) in list(zip(folders, modules, strict=True))[1:]:
+            os.mkdir(os.path.join(building, folder))
+            write_json(os.path.join(building, folder, hugging_face.CONFIG), said or {})
+            arrays = {name: array for w, row in variables if part_of(w.path) == layer for name, array in row.save(w.read()).items()}
+            if arrays:
+                shapes = {name: array.shape for name, array in arrays.items()}
+                write_safetensors(os.path.join(building, folder, hugging_face.WEIGHTS), shapes, arrays.items(), metadata={"format": "pt"})
+
+
+def _folders_there(directory):
+    """Folders of modules that an earlier write may have left. Returns: list of names."""
+    names = os.listdir(directory) if os.path.isdir(directory) else []
+    return [name for name in names if re.fullmatch(rf"\d+_({_POOLING}|{_DENSE}|{_NORMALIZE})", name)]
+
+
+class _Tensors:
+    """A Transformer's tensors, and those of each dense layer under its name: "dense_0/linear.weight".
+
+    Args: transformer: tensors. dense: dict of name -> tensors.
+    Attributes: path: the Transformer's file. shapes: dict of name -> tuple.
+    """
+
+    def __init__(self, transformer, dense):
+        self.path = transformer.path
+        self._homes = {name: (transformer, name) for name in transformer.shapes}
+        for layer, tensors in dense.items():
+            self._homes |= {f"{layer}/{name}": (tensors, name) for name in tensors.shapes}
+        self.shapes = {known_by: tensors.shapes[name] for known_by, (tensors, name) in self._homes.items()}
+
+    def read(self, known_by):
+        """Returns: NumPy array of a tensor."""
+        tensors, name = self._homes[known_by]
+        return tensors.read(name)
+
+
+def _open_dense(directory, size, *, normalize_before):
+    """Args: directory: of a Dense. size: features that it gets. normalize_before: see TextEmbedder.
+    Returns: the layer as TextEmbedder's argument has it, and its tensors.
+    """
+    path = os.path.join(directory, "config.json")
+    values = _read_if_there(path)
+    if values is None:
+        raise ValueError(f"{path} is not there; it says how large the {_DENSE} is")
+    vector = "sentence_embedding"
+    for name, only in (("in_features", size), ("module_input_name", vector), ("module_output_name", vector), ("use_residual", False)):
+        if values.get(name, only) != only:
+            raise ValueError(f"{path}: {name}={values[name]!r}; only {only!r} is read here")
+    function = values.get("activation_function", "torch.nn.modules.activation.Tanh")  # sentence-transformers' default
+    if function not in _FUNCTIONS:
+        raise ValueError(f"{path}: activation_function={function!r} is not one of {', '.join(_FUNCTIONS)}")
+    dense = {
+        "units": values.get("out_features"),
+        "activation": _FUNCTIONS[function],
+        "use_bias": values.get("bias", True),
+        "normalize_before": normalize_before,
+    }
+    try:
+        check_dense([dense])
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+    weights = os.path.join(directory, hugging_face.WEIGHTS)
+    if not os.path.exists(weights):
+        raise ValueError(f"{directory} holds {', '.join(sorted(os.listdir(directory)))}; expected {hugging_face.WEIGHTS}. {_NO_PICKLES}")
+    return dense, SafetensorsFile(weights)
 
 
 def _modules(directory):
-    """Returns: directory of the Transformer, of the Pooling, and whether Normalize follows."""
+    """Returns: list of (kind, directory), the Transformer first."""
     path = os.path.join(directory, MODULES)
     modules = _read_if_there(path, list)
     if modules is None:
@@ -67,16 +229,14 @@ def _modules(directory):
         if not isinstance(module, dict) or not isinstance(module.get("type"), str) or not isinstance(module.get("path", ""), str):
             raise ValueError(f"{path}: {module!r} is no module; expected an object with idx, name, path and type")
         package, _, kind = module["type"].rpartition(".")
-        if package.split(".")[0] != "sentence_transformers" or kind not in (_TRANSFORMER, _POOLING, _NORMALIZE):
-            raise ValueError(
-                f"{path}: the module {module['type']} cannot be represented; {_TRANSFORMER}, {_POOLING} and {_NORMALIZE} of "
-                "sentence_transformers can"
-            )
+        known = (_TRANSFORMER, _POOLING, _DENSE, _NORMALIZE)
+        if package.split(".")[0] != "sentence_transformers" or kind not in known:
+            raise ValueError(f"{path}: the module {module['type']} cannot be represented; {', '.join(known)} of sentence_transformers can")
         found.append((kind, _inside(directory, path, module.get("path", ""))))
-    kinds = [kind for kind, _ in found]
-    if kinds not in ([_TRANSFORMER, _POOLING], [_TRANSFORMER, _POOLING, _NORMALIZE]):
-        raise ValueError(f"{path}: the modules are {', '.join(kinds) or 'none'}; expected {_TRANSFORMER}, {_POOLING}, perhaps {_NORMALIZE}")
-    return found[0][1], found[1][1], len(found) == 3
+    if not found or found[0][0] != _TRANSFORMER:
+        kinds = ", ".join(kind for kind, _ in found) or "none"
+        raise ValueError(f"{path}: the modules are {kinds}; expected {_TRANSFORMER} first of them")
+    return found
 
 
 def _inside(directory, modules_path, relative):
@@ -95,7 +255,7 @@ def _check_has_weights(directory):
     if not {hugging_face.WEIGHTS, hugging_face.INDEX} & set(found):
         raise ValueError(
             f"{directory} holds {', '.join(found) or 'nothing'}; expected {hugging_face.WEIGHTS}, or shards and {hugging_face.INDEX}. "
-            "Pickles (.bin, .pt) are not read: loading one can run code that it carries"
+            f"{_NO_PICKLES}"
         )
 
 
@@ -124,16 +284,12 @@ def _pooling(directory, hidden_size):
     return modes[0]
 
 
-def _check_features(path, values):
-    """Newer files can say that something else than the last hidden state is pooled."""
+def _check_features(path, values, expected):
+    """Newer files can say that something else is taken of the model than is read here. Args: expected: _VECTORS or _LOGITS."""
     text = (values.get("modality_config") or {}).get("text") or {}
-    wanted = (
-        ("transformer_task", values.get("transformer_task"), "feature-extraction"),
-        ("modality_config.text.method_output_name", text.get("method_output_name"), "last_hidden_state"),
-    )
-    for name, found, expected in wanted:
-        if found not in (None, expected):
-            raise ValueError(f"{path}: {name}={found!r}; only {expected!r} is read")
+    for name, found, only in zip(_FEATURES, (values.get("transformer_task"), text.get("method_output_name")), expected, strict=True):
+        if found not in (None, only):
+            raise ValueError(f"{path}: {name}={found!r}; only {only!r} is read")
 
 
 def _max_length(directory, values, most):

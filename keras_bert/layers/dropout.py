@@ -48,7 +48,7 @@ def repeatable(function, dropout):
     return repeated
 
 
-class _ScopedSeeds(keras.random.SeedGenerator):
+class ScopedSeeds(keras.random.SeedGenerator):  # no underscore before it: of its name Keras makes a scope's, which has none first
     """Seeds out of dropout_seed where there is one, numbered by the order of the calls; else as Keras draws them."""
 
     def next(self, ordered=True):
@@ -74,7 +74,7 @@ class Dropout(keras.layers.Layer):
             raise ValueError(f"dropout rate={rate!r} is not in 0 to 1 (1 itself would leave nothing)")
         self.rate = rate
         self.seed = seed
-        self.seeds = _ScopedSeeds(seed) if rate > 0 else None
+        self.seeds = ScopedSeeds(seed) if rate > 0 else None
         self.built = True
 
     def call(self, x, training=False):

@@ -22,7 +22,7 @@ class BertEmbeddings(keras.layers.Layer):
         layer_norm_eps: epsilon of the normalisation.
         initializer_range: standard deviation of new weights.
     Call: input_ids, token_type_ids: int32 [batch, length]; position_ids: the same, or None for 0, 1, 2, ...
-    Returns: [batch, length, hidden_size].
+    Returns: [batch, length, hidden_size]; NaN for a token whose type is not in 0 to type_vocab_size - 1.
     Raises: ValueError where a static length is over max_position_embeddings.
     Source: Devlin et al. 2018; google-research/bert modeling.py embedding_postprocessor.
     """
@@ -81,10 +81,11 @@ class BertEmbeddings(keras.layers.Layer):
         if self._perturbation is not None:
             words = words + ops.cast(self._perturbation, words.dtype)
         # Two or so rows: a product with a one-hot has a dense, cheap gradient, which a gather has not.
-        types = ops.matmul(
-            ops.one_hot(token_type_ids, self.type_vocab_size, dtype=self.compute_dtype),
-            ops.cast(self.token_type_table, self.compute_dtype),
-        )
+        chosen = ops.one_hot(token_type_ids, self.type_vocab_size, dtype=self.compute_dtype)  # (B, T, types)
+        # A one-hot of a type that is not there is 0, a silent third segment: the second text of a pair where there is one type alone.
+        known = ops.logical_and(token_type_ids >= 0, token_type_ids < self.type_vocab_size)[..., None]
+        chosen = ops.where(known, chosen, ops.cast(np.nan, self.compute_dtype))
+        types = ops.matmul(chosen, ops.cast(self.token_type_table, self.compute_dtype))
         x = kernels.layer_norm(words + positions + types, self.norm.gamma, self.norm.beta, epsilon=self.norm.epsilon, training=training)
         return self.output_dropout(x, training=training)
 

@@ -2,10 +2,20 @@
 
 from keras_bert.models.encoder import BertEncoder
 from keras_bert.models.masked_lm import MaskedLM
+from keras_bert.models.next_sentence import NextSentence
 from keras_bert.models.pretrainer import Pretrainer
 from keras_bert.models.sequence_classifier import SequenceClassifier
 from keras_bert.models.span_classifier import SpanClassifier
 from keras_bert.models.text_embedder import TextEmbedder
 from keras_bert.models.token_classifier import TokenClassifier
 
-__all__ = ["BertEncoder", "MaskedLM", "Pretrainer", "SequenceClassifier", "SpanClassifier", "TextEmbedder", "TokenClassifier"]
+__all__ = [
+    "BertEncoder",
+    "MaskedLM",
+    "NextSentence",
+    "Pretrainer",
+    "SequenceClassifier",
+    "SpanClassifier",
+    "TextEmbedder",
+    "TokenClassifier",
+]

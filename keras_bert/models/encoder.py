@@ -5,7 +5,7 @@ import keras
 from keras_bert import features
 from keras_bert.config import BertConfig
 from keras_bert.layers import AttentionMask, BertEmbeddings, Pooler, PostNormBlock
-from keras_bert.models.network import check_keywords
+from keras_bert.models.network import check_keywords, refuse_to_quantize
 
 
 @keras.saving.register_keras_serializable(package="keras_bert")
@@ -128,6 +128,9 @@ class BertEncoder(keras.Model):
 
     def _blocks(self):
         return [layer for layer in self.layers if isinstance(layer, PostNormBlock)]
+
+    def quantize(self, mode=None, config=None, **kwargs):
+        refuse_to_quantize(self)
 
     def get_config(self):
         return {

@@ -20,6 +20,8 @@ class MaskedLM(EncoderWithHead):
     Source: Devlin et al. 2018; google-research/bert run_pretraining.py.
     """
 
+    OPTIONS = ("head_hidden_act", "head_layer_norm_eps")
+
     def __init__(self, encoder, *, head_hidden_act=None, head_layer_norm_eps=None, **kwargs):
         inputs = encoder.input | {features.MASKED_POSITIONS: masked_positions_input()}
         outputs = encoder(encoder.input)

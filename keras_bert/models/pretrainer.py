@@ -3,9 +3,9 @@
 import keras
 
 from keras_bert import features
-from keras_bert.layers.initializers import bert_initializer
 from keras_bert.models.masked_lm import masked_lm_head, masked_positions_input
 from keras_bert.models.network import EncoderWithHead
+from keras_bert.models.next_sentence import check_has_pooler, next_sentence_head
 
 
 @keras.saving.register_keras_serializable(package="keras_bert")
@@ -22,15 +22,16 @@ class Pretrainer(EncoderWithHead):
     """
 
     def __init__(self, encoder, **kwargs):
-        if not encoder.pooler:
-            raise ValueError("the next-sentence head reads the pooled output; this encoder has pooler=False (MaskedLM needs none)")
+        check_has_pooler(encoder)
         inputs = encoder.input | {features.MASKED_POSITIONS: masked_positions_input()}
         outputs = encoder(encoder.input)
-        next_sentence = keras.layers.Dense(
-            2, kernel_initializer=bert_initializer(encoder.config.initializer_range), dtype="float32", name="next_sentence"
-        )
+        next_sentence = next_sentence_head(encoder)
         logits = {
             "mlm_logits": masked_lm_head(encoder)(outputs["sequence_output"], inputs[features.MASKED_POSITIONS]),
             "nsp_logits": next_sentence(outputs["pooled_output"]),
         }
         super().__init__(encoder, inputs, logits, **kwargs)
+
+    @classmethod
+    def wants_pooler(cls, options):
+        return True

@@ -19,6 +19,9 @@ class TokenClassifier(EncoderWithHead):
     Source: Devlin et al. 2018, section 5.3.
     """
 
+    OPTIONS = ("dropout",)
+    LABELLED = ("classifier",)
+
     def __init__(self, encoder, num_labels, *, dropout=None, **kwargs):
         num_labels = check_num_labels(num_labels)
         dropout = encoder.config.hidden_dropout_prob if dropout is None else dropout

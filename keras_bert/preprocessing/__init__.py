@@ -3,7 +3,7 @@
 from keras_bert.preprocessing.classification import ClassificationPreprocessor
 from keras_bert.preprocessing.embedding import EmbeddingPreprocessor
 from keras_bert.preprocessing.masked_lm import MaskedLMPreprocessor
-from keras_bert.preprocessing.next_sentence import NextSentencePreprocessor
+from keras_bert.preprocessing.next_sentence import NextSentencePreprocessor, PretrainingPreprocessor
 from keras_bert.preprocessing.preprocessor import Preprocessor, Rows, example_lengths, take_examples
 from keras_bert.preprocessing.text import TextPreprocessor
 
@@ -13,6 +13,7 @@ __all__ = [
     "MaskedLMPreprocessor",
     "NextSentencePreprocessor",
     "Preprocessor",
+    "PretrainingPreprocessor",
     "Rows",
     "TextPreprocessor",
     "example_lengths",

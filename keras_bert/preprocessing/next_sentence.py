@@ -1,4 +1,4 @@
-"""NextSentencePreprocessor: whether the second text of a pair follows the first."""
+"""NextSentencePreprocessor and PretrainingPreprocessor: whether the second text of a pair follows the first."""
 
 import tensorflow as tf
 
@@ -18,19 +18,23 @@ class NextSentencePreprocessor(ClassificationPreprocessor):
     def __init__(self, tokenizer, *, text_pair=None, **options):
         super().__init__(tokenizer, labels=[IS_NEXT, NOT_NEXT], text_pair=True if text_pair is None else text_pair, **options)
 
+    def get_config(self):
+        return {name: value for name, value in super().get_config().items() if name not in ("labels", "problem_type")}
+
+
+class PretrainingPreprocessor(NextSentencePreprocessor):
+    """NextSentencePreprocessor for a network with both heads of pretraining, whose outputs and targets are dicts. Args: as there."""
+
     def encode_targets(self, targets):
-        return targets  # of a pretrainer: a dict, of both heads
+        return targets
 
     def encode_targets_in_graph(self, targets):
         return targets
 
     def answer_inputs(self, inputs):
-        # A pretrainer's other head is asked about no position: over all of them it would take longer than the encoder.
+        # The other head is asked about no position: over all of them it would take longer than the encoder.
         nowhere = tf.zeros([tf.shape(inputs[features.INPUT_IDS])[0], 0], tf.int32)
         return inputs | {features.MASKED_POSITIONS: nowhere}
 
     def decode(self, predictions, inputs, rows):
         return super().decode(activate(predictions["nsp_logits"], SOFTMAX), inputs, rows)
-
-    def get_config(self):
-        return {name: value for name, value in super().get_config().items() if name not in ("labels", "problem_type")}

@@ -9,6 +9,7 @@ _HOMES = {
     "BertClassifier": "keras_bert.tasks.classes",
     "BertEmbedder": "keras_bert.tasks.classes",
     "BertMaskedLM": "keras_bert.tasks.classes",
+    "BertNextSentence": "keras_bert.tasks.classes",
     "BertPretrainer": "keras_bert.tasks.classes",
     "Servable": "keras_bert.tasks.servable",
     "Task": "keras_bert.tasks.task",

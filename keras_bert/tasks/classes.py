@@ -12,6 +12,7 @@ except ImportError as error:
 from keras_bert.tasks.classifier import BertClassifier
 from keras_bert.tasks.embedder import BertEmbedder
 from keras_bert.tasks.masked_lm import BertMaskedLM
+from keras_bert.tasks.next_sentence import BertNextSentence
 from keras_bert.tasks.pretrainer import BertPretrainer
 
-TASKS = {cls.__name__: cls for cls in (BertClassifier, BertEmbedder, BertMaskedLM, BertPretrainer)}
+TASKS = {cls.__name__: cls for cls in (BertClassifier, BertEmbedder, BertMaskedLM, BertNextSentence, BertPretrainer)}

@@ -6,7 +6,7 @@ from keras_bert.labels import check_labels
 from keras_bert.metrics import adapted
 from keras_bert.models import SequenceClassifier
 from keras_bert.preprocessing import ClassificationPreprocessor
-from keras_bert.problem_type import SOFTMAX, activate
+from keras_bert.problem_type import SINGLE_LABEL, SOFTMAX, activate
 from keras_bert.tasks.task import Task
 
 
@@ -28,6 +28,7 @@ class BertClassifier(Task):
         tokenizer: BertTokenizer, or None to take only the contract.
         pooling: "pooler" or "mean"; see models.SequenceClassifier.
         dropout: rate before the dense layer; None takes the encoder's hidden_dropout_prob.
+        problem_type, activation: see models.SequenceClassifier.
         max_length: most tokens of a text or pair; None takes 128, or max_position_embeddings where that is less.
         pad_to_multiple_of: None pads to max_length always (TPU, XLA); a number to the batch's longest, rounded up to a multiple.
         text_pair: whether inputs are pairs; None lets the first raw data decide.
@@ -42,27 +43,32 @@ class BertClassifier(Task):
         *,
         pooling="pooler",
         dropout=None,
+        problem_type=None,
+        activation=None,
         max_length=None,
         pad_to_multiple_of=4,
         text_pair=None,
         network=None,
         **kwargs,
     ):
-        labels = check_labels(labels)
+        says_what = network is not None or activation is not None or problem_type not in (None, SINGLE_LABEL)
+        labels = check_labels(labels, least=1 if says_what else 2)
         if network is None:
-            network = SequenceClassifier(encoder, len(labels), pooling=pooling, dropout=dropout)
+            network = SequenceClassifier(
+                encoder, len(labels), pooling=pooling, dropout=dropout, problem_type=problem_type, activation=activation
+            )
         super().__init__(
             network,
             tokenizer,
             max_length=max_length,
             pad_to_multiple_of=pad_to_multiple_of,
             text_pair=text_pair,
-            preprocessing={"labels": labels},
+            preprocessing={"labels": labels, "problem_type": network.problem_type},
             **kwargs,
         )
 
     NETWORK = SequenceClassifier
-    NETWORK_OPTIONS = ("labels", "pooling", "dropout")
+    NETWORK_OPTIONS = ("labels", *SequenceClassifier.OPTIONS)
     PREPROCESSOR = ClassificationPreprocessor
 
     @property
@@ -72,7 +78,7 @@ class BertClassifier(Task):
 
     @labels.setter
     def labels(self, names):
-        names = check_labels(names)
+        names = check_labels(names, least=1)
         if len(names) != self.network.num_labels:
             raise ValueError(f"{len(names)} labels ({', '.join(names)}) for a classifier of {self.network.num_labels}")
         self.change_settings(labels=names)
@@ -98,11 +104,16 @@ class BertClassifier(Task):
         """
         return super().from_pretrained(path, labels=labels, **options)
 
+    @property
+    def _chooses(self):
+        """Whether it answers one label of several: what there is a loss for, as yet."""
+        return self.network.activation == SOFTMAX and self.network.problem_type == SINGLE_LABEL
+
     def default_loss(self):
-        return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        return keras.losses.SparseCategoricalCrossentropy(from_logits=True) if self._chooses else None
 
     def default_metrics(self):
-        return [keras.metrics.SparseCategoricalAccuracy(name="accuracy")]
+        return [keras.metrics.SparseCategoricalAccuracy(name="accuracy")] if self._chooses else []
 
     def compile(self, optimizer="auto", loss="auto", metrics="auto", **kwargs):
         """keras.Model.compile with defaults.
@@ -117,9 +128,9 @@ class BertClassifier(Task):
         if isinstance(loss, str) and loss in by_name:
             loss = by_name[loss](from_logits=True)
         for name, group in {"metrics": metrics, "weighted_metrics": kwargs.get("weighted_metrics")}.items():
-            if group is not None and group != "auto":
+            if self._chooses and group is not None and group != "auto":
                 kwargs[name] = keras.tree.map_structure(lambda metric: adapted(metric, self.network.num_labels), group)
         super().compile(optimizer=optimizer, loss=loss, **({"metrics": metrics} | kwargs))
 
     def predictions(self, outputs):
-        return activate(outputs, SOFTMAX)
+        return activate(outputs, self.network.activation)

@@ -20,6 +20,7 @@ class BertEmbedder(Task):
         encoder: BertEncoder.
         tokenizer: Tokenizer, or None to take only the contract.
         pooling: "mean", "max", "cls" or "pooler"; see models.TextEmbedder.
+        dense: dense layers after the pooling; see models.TextEmbedder.
         normalize: scale each vector to length 1.
         max_length, pad_to_multiple_of, text_pair: see Task.
         network: TextEmbedder that is there already, of this encoder; None makes one.
@@ -27,11 +28,11 @@ class BertEmbedder(Task):
     """
 
     NETWORK = TextEmbedder
-    NETWORK_OPTIONS = ("pooling", "normalize")
+    NETWORK_OPTIONS = TextEmbedder.OPTIONS
     PREPROCESSOR = EmbeddingPreprocessor
 
-    def __init__(self, encoder, tokenizer=None, *, pooling="mean", normalize=True, network=None, **kwargs):
-        network = TextEmbedder(encoder, pooling=pooling, normalize=normalize) if network is None else network
+    def __init__(self, encoder, tokenizer=None, *, pooling="mean", dense=(), normalize=True, network=None, **kwargs):
+        network = TextEmbedder(encoder, pooling=pooling, dense=dense, normalize=normalize) if network is None else network
         super().__init__(network, tokenizer, **kwargs)
 
     def default_loss(self):

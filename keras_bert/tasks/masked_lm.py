@@ -31,7 +31,7 @@ class BertMaskedLM(Task):
     """
 
     NETWORK = MaskedLM
-    NETWORK_OPTIONS = ("head_hidden_act", "head_layer_norm_eps")
+    NETWORK_OPTIONS = MaskedLM.OPTIONS
     PREPROCESSOR = MaskedLMPreprocessor
     top_k = setting("top_k")
 

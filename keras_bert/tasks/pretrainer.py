@@ -3,7 +3,7 @@
 import keras
 
 from keras_bert.models import Pretrainer
-from keras_bert.preprocessing import NextSentencePreprocessor
+from keras_bert.preprocessing import PretrainingPreprocessor
 from keras_bert.tasks.masked_lm import masked_lm_loss, with_masked_positions
 from keras_bert.tasks.task import Task
 
@@ -30,7 +30,7 @@ class BertPretrainer(Task):
     """
 
     NETWORK = Pretrainer
-    PREPROCESSOR = NextSentencePreprocessor
+    PREPROCESSOR = PretrainingPreprocessor
 
     def __init__(self, encoder, tokenizer=None, *, network=None, **kwargs):
         super().__init__(Pretrainer(encoder) if network is None else network, tokenizer, **kwargs)

@@ -195,7 +195,7 @@ class Task(RawData):
         settings = cls._settings_from(checkpoint, options)
         network_options = {name: settings.pop(name) for name in cls.NETWORK_OPTIONS if name in settings}
         if network_options.get("labels") is not None:
-            network_options["labels"] = check_labels(network_options["labels"])
+            network_options["labels"] = check_labels(network_options["labels"], least=1)
         network, fresh = build_network(checkpoint, cls.NETWORK, dtype=dtype, **network_options)
         tokenizer = checkpoint.make_tokenizer() if tokenizer is None else tokenizer
         if "labels" in cls.NETWORK_OPTIONS:

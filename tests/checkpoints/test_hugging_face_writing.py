@@ -2,13 +2,13 @@
 
 import json
 import os
-import pathlib
 import subprocess
 
 import numpy as np
 import pytest
 from safetensors.numpy import load_file
 from tokenizers import Tokenizer as HuggingFaceTokenizer
+from transformers_side import NOT_OF_THE_MODEL, PEERS, TRANSFORMERS_PROGRAM
 from unicode_lines import unicode_lines
 
 import keras_bert
@@ -17,8 +17,6 @@ from keras_bert.checkpoints import load_network, open_checkpoint, save_network, 
 from keras_bert.checkpoints.hugging_face_tokenizer import read, write
 
 NAMES = ("masked_lm", "pretraining", "pretraining_legacy_names", "question_answering", "sequence_classification", "token_classification")
-# Of the version that wrote the file, not of the model.
-NOT_OF_THE_MODEL = {"transformers_version", "label2id"}
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -207,27 +205,6 @@ def test_what_is_no_bert_tokenizer_is_told(tmp_path, tiny_tokenizer, whole, sett
         read(tmp_path)
 
 
-PEERS = pathlib.Path(
-    os.environ.get("KERAS_BERT_PEERS_PYTHON") or pathlib.Path(__file__).parents[2] / "benchmarks" / ".peers" / "bin" / "python"
-)
-
-# The same bits give the same logits only on the same machine, so Transformers answers twice here: from its own file, and from ours.
-TRANSFORMERS_PROGRAM = """
-import sys, numpy as np, torch, transformers
-own, written, class_name, expected = sys.argv[1:]
-arrays = np.load(expected + "/expected.npz")
-batch = {name: torch.tensor(arrays[name]).long() for name in ("input_ids", "token_type_ids", "attention_mask")}
-answers = []
-for path in (own, written):
-    model, info = getattr(transformers, class_name).from_pretrained(path, output_loading_info=True)
-    assert not info["missing_keys"] and not info["unexpected_keys"], info
-    with torch.no_grad():
-        answers.append({name: value.numpy() for name, value in model.eval()(**batch).items() if hasattr(value, "numpy")})
-assert list(answers[0]) == list(answers[1]) and answers[0]
-for name, value in answers[0].items():
-    np.testing.assert_array_equal(value, answers[1][name])
-    print(name)
-"""
 CLASSES = {
     "masked_lm": "BertForMaskedLM",
     "pretraining": "BertForPreTraining",

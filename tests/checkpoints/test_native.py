@@ -138,3 +138,27 @@ def test_an_encoder_directory_is_where_a_classifier_starts(tmp_path, tiny_config
         model = BertClassifier.from_pretrained(tmp_path / "encoder", labels=["a", "b"])
     for got, expected in zip(model.encoder.get_weights(), encoder.get_weights(), strict=True):
         np.testing.assert_array_equal(got, expected)
+
+
+def test_a_directory_of_an_earlier_version_is_read(tmp_path, tiny_classifier, tiny_config):
+    from keras_bert.checkpoints import load_network
+    from keras_bert.models import TextEmbedder
+
+    tiny_classifier.save_pretrained(tmp_path / "classifier")
+    save_network(TextEmbedder(BertEncoder(tiny_config), pooling="max"), tmp_path / "embedder")
+    for name, newer in (("classifier", ("problem_type", "activation")), ("embedder", ("dense",))):
+        path = tmp_path / name / "keras_bert.json"
+        values = json.loads(path.read_text())
+        for setting in newer:  # which earlier versions did not know
+            del values["settings"][setting]
+        path.write_text(json.dumps(values))
+    classifier = load_network(tmp_path / "classifier", strict=True)
+    assert (classifier.problem_type, classifier.activation) == ("single_label_classification", "softmax")
+    assert load_network(tmp_path / "embedder", strict=True).settings() == {"pooling": "max", "dense": [], "normalize": True}
+
+
+def test_a_task_s_problem_is_kept(tmp_path, tiny_config):
+    model = BertClassifier(BertEncoder(tiny_config), ["a", "b"], problem_type="multi_label_classification", activation="linear")
+    model.save_pretrained(tmp_path / "model")
+    again = BertClassifier.from_pretrained(tmp_path / "model")
+    assert (again.network.problem_type, again.network.activation) == ("multi_label_classification", "linear")

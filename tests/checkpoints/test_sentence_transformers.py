@@ -184,14 +184,18 @@ def module(path="2_Other", type="sentence_transformers.models.Dense"):
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        (lambda modules: [*modules[:2], module()], r"the module sentence_transformers\.models\.Dense cannot be represented"),
+        (
+            lambda modules: [*modules[:2], module(type="sentence_transformers.models.LSTM")],
+            r"the module sentence_transformers\.models\.LSTM cannot be represented; Transformer, Pooling, Dense, Normalize",
+        ),
         (lambda modules: [*modules[:2], module(type="own_code.Normalize")], r"the module own_code\.Normalize cannot be represented"),
-        (lambda modules: modules[:1], "the modules are Transformer; expected Transformer, Pooling, perhaps Normalize"),
+        (lambda modules: modules[:1], "the modules are Transformer; expected Transformer, Pooling, perhaps Dense and Normalize"),
         (
             lambda modules: [modules[0], modules[2] | {"idx": 1}, modules[1] | {"idx": 2}],
             "the modules are Transformer, Normalize, Pooling;",
         ),
-        (lambda modules: [], "the modules are none;"),
+        (lambda modules: [], "the modules are none; expected Transformer first"),
+        (lambda modules: modules[1:], "the modules are Pooling, Normalize; expected Transformer first"),
         (lambda modules: [3], "3 is no module"),
         (lambda modules: {}, "holds a JSON dict, not a list"),
     ],

@@ -26,6 +26,14 @@ def test_embeddings_are_the_normalised_sum_of_three_tables():
     np.testing.assert_allclose(got, expected, atol=1e-4)
 
 
+@pytest.mark.parametrize("type_vocab_size", [1, 2])
+def test_a_token_type_that_is_not_there_is_no_silent_zero(type_vocab_size):
+    layer = BertEmbeddings(5, 4, 6, type_vocab_size)
+    types = np.array([[0, type_vocab_size - 1, type_vocab_size, -1]], "int32")
+    x = np.asarray(layer(np.array([[1, 2, 3, 4]], "int32"), types))
+    assert np.isfinite(x[0, :2]).all() and np.isnan(x[0, 2:]).all()
+
+
 def test_given_positions_are_used():
     layer = BertEmbeddings(10, 4, 6, 2, dropout=0.0)
     ids, types = np.array([[3, 3]], "int32"), np.zeros((1, 2), "int32")

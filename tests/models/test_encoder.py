@@ -167,7 +167,7 @@ def test_dropout_acts_in_training_only(encoder):
     ("arguments", "words"),
     [
         ({"pooling": "max"}, "pooling='max'"),
-        ({"num_labels": 1}, "num_labels=1"),
+        ({"num_labels": 0}, "num_labels=0: a text gets one score at least"),
         ({"encoder_options": {"pooler": False}}, "pooler=False"),
     ],
 )
@@ -300,3 +300,22 @@ def test_a_training_block_computes_in_its_dtype(policy):
     np.testing.assert_allclose(tf.cast(y, tf.float32), tf.cast(block(x, mask, training=False), tf.float32), atol=tolerance)
     gradients = tape.gradient(y, [variable.value for variable in block.trainable_variables])
     assert all(gradient is not None and gradient.dtype == tf.float32 for gradient in gradients)
+
+
+def test_a_saved_model_by_keras_itself_gives_the_same_arrays(encoder, tmp_path):
+    encoder.export(tmp_path / "exported", verbose=False)
+    arrays = batch([2, 5, 6, 3], [2, 7, 3, 0])
+    loaded = tf.saved_model.load(str(tmp_path / "exported"))
+    got, expected = loaded.serve(arrays), encoder(arrays)
+    assert sorted(got) == sorted(expected) == ["pooled_output", "sequence_output"]
+    for name, value in expected.items():
+        np.testing.assert_allclose(got[name], value, atol=1e-5)
+
+
+@pytest.mark.parametrize("make", [lambda encoder: encoder, lambda encoder: SequenceClassifier(encoder, 2)], ids=["encoder", "network"])
+def test_quantization_is_refused_before_anything_is_changed(tiny_config, make):
+    network = make(BertEncoder(tiny_config))
+    before = {layer.path: layer.dtype_policy.name for layer in network._flatten_layers()}
+    with pytest.raises(NotImplementedError, match=f'{type(network).__name__} cannot be quantized yet.*dtype="bfloat16"'):
+        network.quantize("int8")
+    assert {layer.path: layer.dtype_policy.name for layer in network._flatten_layers()} == before

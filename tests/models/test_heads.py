@@ -10,7 +10,7 @@ import pytest
 import keras_bert
 from keras_bert import BertClassifier, BertEncoder, BertMaskedLM, BertPretrainer, features
 from keras_bert.layers import MaskedLMHead
-from keras_bert.models import MaskedLM, Pretrainer, SpanClassifier, TextEmbedder, TokenClassifier
+from keras_bert.models import MaskedLM, NextSentence, Pretrainer, SequenceClassifier, SpanClassifier, TextEmbedder, TokenClassifier
 
 
 def contract(expected):
@@ -94,9 +94,36 @@ def test_a_head_that_is_tied_to_nothing_says_so():
         MaskedLMHead(20, 16)(np.zeros((1, 3, 16), "float32"), np.zeros((1, 2), "int32"))
 
 
-def test_next_sentence_needs_a_pooler(tiny_config):
+@pytest.mark.parametrize("cls", [Pretrainer, NextSentence])
+def test_next_sentence_needs_a_pooler(tiny_config, cls):
     with pytest.raises(ValueError, match="reads the pooled output; this encoder has pooler=False"):
-        Pretrainer(BertEncoder(tiny_config, pooler=False))
+        cls(BertEncoder(tiny_config, pooler=False))
+
+
+def test_next_sentence_is_half_of_a_pretrainer(loaded, reference):
+    _, batch, expected, _ = loaded("pretraining")
+    network = keras_bert.from_pretrained(reference / "hugging_face" / "pretraining", cls=NextSentence)
+    assert difference(network(batch), expected["seq_relationship_logits"]) <= 1e-5
+
+
+def test_dense_layers_after_the_pooling_in_numpy(tiny_config):
+    keras.utils.set_random_seed(5)
+    encoder = BertEncoder(tiny_config, pooler=False)
+    batch = {name: np.ones((2, 6), "int32") for name in features.UNPACKED}
+    batch["input_ids"] = np.arange(12).reshape(2, 6).astype("int32")
+    dense = [{"units": 5, "activation": "tanh", "normalize_before": True}, {"units": 3, "use_bias": False}]
+    network = TextEmbedder(encoder, pooling="cls", dense=dense)
+    weights = {weight.path: np.random.default_rng(index).normal(size=weight.shape) for index, weight in enumerate(network.weights[-3:])}
+    for weight in network.weights[-3:]:
+        weight.assign(weights[weight.path])
+    x = np.asarray(encoder(batch)["sequence_output"])[:, 0]
+    x = x / np.linalg.norm(x, axis=-1, keepdims=True)
+    x = np.tanh(x @ weights["dense_0/kernel"] + weights["dense_0/bias"]) @ weights["dense_1/kernel"]
+    np.testing.assert_allclose(network(batch), x / np.linalg.norm(x, axis=-1, keepdims=True), atol=1e-5)
+    assert network.settings()["dense"] == [
+        {"units": 5, "activation": "tanh", "use_bias": True, "normalize_before": True},
+        {"units": 3, "activation": "linear", "use_bias": False, "normalize_before": False},
+    ]
 
 
 def test_poolings_and_normalisation_in_numpy(tiny_config):
@@ -124,6 +151,14 @@ def test_poolings_and_normalisation_in_numpy(tiny_config):
     [
         (lambda encoder: TextEmbedder(encoder, pooling="sum"), "pooling='sum' is not one of mean, cls, max, pooler"),
         (lambda encoder: TextEmbedder(encoder, pooling="pooler"), "needs an encoder with a pooler"),
+        (lambda encoder: TextEmbedder(encoder, dense=[{"activation": "tanh"}]), r"dense\[0\]=\{'activation': 'tanh'\} is no dict of units"),
+        (lambda encoder: TextEmbedder(encoder, dense=[{"units": 4, "bias": True}]), "is no dict of units, activation, use_bias"),
+        (lambda encoder: TextEmbedder(encoder, dense=[4]), r"dense\[0\]=4 is no dict of units"),
+        (lambda encoder: TextEmbedder(encoder, dense=[{"units": 0}]), r"dense\[0\] has units=0, which is not a positive whole number"),
+        (
+            lambda encoder: TextEmbedder(encoder, dense=[{"units": 4, "activation": "mish"}]),
+            "activation='mish', which is not one of linear",
+        ),
         (lambda encoder: TokenClassifier(encoder, 1), "num_labels=1: a classifier chooses between 2"),
     ],
 )
@@ -148,7 +183,9 @@ def test_every_network_reloads_from_a_keras_file_in_a_fresh_process(tiny_config,
         Pretrainer(encoder),
         TokenClassifier(encoder, 3),
         SpanClassifier(encoder),
-        TextEmbedder(encoder, pooling="max"),
+        TextEmbedder(encoder, pooling="max", dense=[{"units": 5, "activation": "gelu"}]),
+        NextSentence(encoder),
+        SequenceClassifier(encoder, 1, problem_type="regression"),
     ]
     batch = {name: np.ones((2, 4), "int32") for name in (*features.UNPACKED, features.MASKED_POSITIONS)}
     expected = {}
@@ -174,4 +211,4 @@ print(compared)
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert int(done.stdout.split()[-1]) == len(expected) == 7
+    assert int(done.stdout.split()[-1]) == len(expected) == 9
