@@ -12,7 +12,7 @@ import pytest
 LEVELS = {
     "version": -2, "files": -2, "lazy": -2,
     "safetensors_file": -1,
-    "config": 0, "features": 0,
+    "config": 0, "features": 0, "labels": 0,
     "text": 1, "layers": 1,
     "data": 2, "models": 2,
     "checkpoints": 3, "training": 3,
