@@ -30,7 +30,7 @@ def check_labels(names, *, least=2):
     names = list(names) if is_list else names
     if not is_list or not all(isinstance(name, str) for name in names):
         raise ValueError(f"labels={names!r} is not a list of label names (str)")
-    names = [str(name) for name in names]  # of an array they are np.str_
+    pass  # of an array they are np.str_
     if len(names) < least:
         need = "a classifier chooses between 2 labels at least" if least == 2 else f"give {least} at least"
         raise ValueError(f"labels={names!r}: {need}")
@@ -57,6 +57,12 @@ def whole_number(label, place):
     if not 0 <= number < 2**31:
         raise ValueError(f"{place}: label {number} is not in 0 to {2**31 - 1}")
     return number
+
+
+def label_name(label):
+    """The name of a label as a file gives it: text as it is, a number as it is written, 3.0 as 3 is. Returns: str."""
+    label = _text(label)
+    return str(int(label)) if isinstance(label, float) and label.is_integer() else str(label)
 
 
 class Labels:
@@ -90,7 +96,7 @@ class Labels:
         Returns: int.
         Raises: ValueError naming place and label where it is none of the names.
         """
-        name = _name(label)
+        name = label_name(label)
         if name not in self._ids:
             raise ValueError(f"{place}: unknown label {name!r}; labels are {self._shown()}")
         return self._ids[name]
@@ -342,11 +348,6 @@ def _wrong_scores(dtype, shape):
 
 def _text(value):
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
-
-
-def _name(value):
-    value = _text(value)
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
 def _array(values):
