@@ -45,6 +45,12 @@ def main():
     parser.add_argument("--test", help="as --train")
     parser.add_argument("--text_columns", nargs="+", type=column, default=[0], help="one, or two for pairs: index or name (default: 0)")
     parser.add_argument("--label_column", type=column, default=1, help="index or name (default: %(default)s)")
+    parser.add_argument("--format", choices=("tsv", "csv", "jsonl"), help="what the files hold (default: what their endings say)")
+    parser.add_argument(
+        "--header",
+        action=argparse.BooleanOptionalAction,
+        help="the files' first line names the columns, or does not (default: it does where a column is given by name)",
+    )
     parser.add_argument(
         "--labels", nargs="+", help="names of the labels in order, also where the file holds 0, 1, ... (default: those in --train)"
     )
@@ -63,18 +69,14 @@ def main():
     if options.pretrained is None:
         options.pretrained, options.pooling = get_minilm(), options.pooling or "mean"
 
-    there = read_labels(options.train, label_column=options.label_column, data_dir=options.data_dir)
+    table = {name: getattr(options, name) for name in ("label_column", "header", "format", "data_dir")}
+    there = read_labels(options.train, **table)
     labels = options.labels or there
     are_numbers = all(label.isdigit() for label in there) and len(there) <= len(labels)
 
     def read(source, split):
         return source and read_classification(
-            source,
-            text_columns=options.text_columns,
-            label_column=options.label_column,
-            labels=None if are_numbers else labels,
-            data_dir=options.data_dir,
-            split=split,
+            source, text_columns=options.text_columns, labels=None if are_numbers else labels, split=split, **table
         )
 
     train, validation, test = read(options.train, "train"), read(options.validation, "validation"), read(options.test, "test")

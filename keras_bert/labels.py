@@ -32,11 +32,11 @@ def check_labels(names, *, least=2):
         raise ValueError(f"labels={names!r} is not a list of label names (str)")
     names = [str(name) for name in names]  # of an array they are np.str_
     if len(names) < least:
-        need = "a classifier chooses between 2 labels at least" if least == 2 else f"at least {least} needed"
+        need = "a classifier chooses between 2 labels at least" if least == 2 else f"give {least} at least"
         raise ValueError(f"labels={names!r}: {need}")
-    double = [name for index, name in enumerate(names) if name in names[:index]]
-    if double:
-        raise ValueError(f"labels={names!r} has {double[0]!r} twice")
+    if len(set(names)) < len(names):
+        double = next(name for index, name in enumerate(names) if name in names[:index])
+        raise ValueError(f"labels={names!r} has {double!r} twice")
     return names
 
 
@@ -50,13 +50,19 @@ def whole_number(label, place):
     label = _text(label)
     try:
         number = int(label)
-        if isinstance(label, (float, bool)) and number != label:
+        if not isinstance(label, str) and number != label:
             raise ValueError
     except (TypeError, ValueError, OverflowError):
         raise ValueError(f"{place}: label {label!r} is not a whole number; name the labels with labels=[...]") from None
     if not 0 <= number < 2**31:
         raise ValueError(f"{place}: label {number} is not in 0 to {2**31 - 1}")
     return number
+
+
+def label_name(label):
+    """The name of a label as a file gives it: text as it is, a number as it is written, 3.0 as 3 is. Returns: str."""
+    label = _text(label)
+    return str(int(label)) if isinstance(label, float) and label.is_integer() else str(label)
 
 
 class Labels:
@@ -90,7 +96,7 @@ class Labels:
         Returns: int.
         Raises: ValueError naming place and label where it is none of the names.
         """
-        name = _name(label)
+        name = label_name(label)
         if name not in self._ids:
             raise ValueError(f"{place}: unknown label {name!r}; labels are {self._shown()}")
         return self._ids[name]
@@ -175,7 +181,7 @@ class Labels:
             with tf.control_dependencies([self._check_names(tf.reduce_any(matches, axis=1), labels)]):
                 return tf.argmax(tf.cast(matches, tf.int32), axis=1, output_type=tf.int32)
         if labels.dtype == tf.bool:
-            return tf.where(labels, *reversed(self._ids_of_bools))
+            return tf.gather(self._ids_of_bools, tf.cast(labels, tf.int32))
         labels = tf.cast(labels, tf.float64 if labels.dtype.is_floating else tf.int64)
         checks = []
         if labels.dtype.is_floating:
@@ -191,22 +197,22 @@ class Labels:
         """Labels in memory, any number a text -> a column for each label.
 
         Args: labels: lists of names, [["sport", "art"], []]; or rows of zeros and ones, or of shares between them, [batch, labels],
-            as list, array, tensor or DataFrame, whose columns are put in the order of the names.
+            as list, array, tensor or DataFrame, whose columns are put in the order of the names. A name "" is padding.
         Returns: float32 array [batch, labels].
         Raises: ValueError naming the first row that does not fit.
         """
         labels = self._ordered(labels)
-        if hasattr(labels, "to_list") and not hasattr(labels, "dtype"):  # tf.RaggedTensor comes by it, as pandas does not
+        if hasattr(labels, "to_list"):  # a Series of lists, a tf.RaggedTensor
             labels = labels.to_list()
-        if not hasattr(labels, "dtype") or _array(labels).dtype.kind in "USO":
-            rows = [self._row(row, index) for index, row in enumerate(list(labels))]
+        array = _array(labels) if hasattr(labels, "dtype") else None
+        if array is None or array.dtype.kind in "USO":
+            rows = [self._row(row, index) for index, row in enumerate(labels if array is None else array)]
             if not any(rows) or any(isinstance(item, str) for row in rows for item in row):
                 return self._multi_hot(rows)
             uneven = next((index for index, row in enumerate(rows) if len(row) != len(self)), None)
             if uneven is not None:
                 raise ValueError(f"labels of text {uneven} are {rows[uneven]!r}; {self._multi_forms()}")
-            labels = rows
-        array = _array(labels)
+            array = _array(rows)
         if array.dtype.kind not in "iufb" or array.ndim != 2:
             raise ValueError(f"labels are {array.dtype} of shape {array.shape}; {self._multi_forms()}")
         self._check_columns(array.shape[1])
@@ -250,7 +256,8 @@ class Labels:
         hot = np.zeros([len(rows), len(self)], "float32")
         for index, row in enumerate(rows):
             for name in row:
-                hot[index, self._id_of_item(name, index)] = 1
+                if name != "" or name in self._ids:  # else it is padding
+                    hot[index, self._id_of_item(name, index)] = 1
         return hot
 
     # What errors say, and the checks that both ways share.
@@ -265,8 +272,8 @@ class Labels:
                 f"the frame's columns are {', '.join(columns[:SHOWN_NAMES])}; the model's labels are {self._shown()}: name the columns "
                 "so, or give frame.to_numpy() with its columns in the order of the labels"
             )
-        array = np.asarray(labels)
-        return array[:, [columns.index(name) for name in self.names]]
+        array = np.asarray(labels)[:, [columns.index(name) for name in self.names]]
+        return array.astype("float32") if array.dtype.kind in "iub" else array  # pandas.get_dummies gives bools
 
     def _id_of_item(self, label, index):
         label = _text(label)
@@ -282,8 +289,8 @@ class Labels:
 
     def _wrong_shape(self, dtype, shape):
         return (
-            f"labels are {dtype} of shape {tuple(shape) if shape is not None else None}; expected names or ids, [batch] or [batch, 1], or "
-            f"one-hot or soft rows (float), [batch, {len(self)}]"
+            f"labels are {dtype} of shape {shape}; expected names or ids, [batch] or [batch, 1], or one-hot or soft rows (float), "
+            f"[batch, {len(self)}]"
         )
 
     def _multi_forms(self):
@@ -309,8 +316,8 @@ def encode_scores(scores):
     """
     array = _array(scores)
     if array.dtype.kind in "USO":
-        wrong = next((index for index, score in enumerate(array.reshape(-1).tolist()) if not isinstance(score, Real)), 0)
-        raise ValueError(f"score {wrong} is {_text(array.reshape(-1)[wrong])!r}; expected numbers")
+        index, score = next((index, score) for index, score in enumerate(array.reshape(-1).tolist()) if not isinstance(score, Real))
+        raise ValueError(f"score {index} is {_text(score)!r}; expected numbers")
     if array.dtype.kind not in "iufb" or not _is_column(array.shape):
         raise ValueError(_wrong_scores(array.dtype, array.shape))
     array = array.reshape(-1)
@@ -333,7 +340,7 @@ def encode_scores_in_graph(scores):
 
 
 def _wrong_scores(dtype, shape):
-    return f"scores are {dtype} of shape {tuple(shape)}; expected numbers, [batch] or [batch, 1]"
+    return f"scores are {dtype} of shape {shape}; expected numbers, [batch] or [batch, 1]"
 
 
 # What users hold, and tensors.
@@ -341,11 +348,6 @@ def _wrong_scores(dtype, shape):
 
 def _text(value):
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
-
-
-def _name(value):
-    value = _text(value)
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
 def _array(values):

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 STEPS = 60
+ROWS_TXT = ("--train", "rows.txt", "--validation", "rows.txt", "--test", "rows.txt")
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +43,7 @@ def reviews(tmp_path_factory):
         rows.append({"text": " ".join(words), "second": "a film", "label": "good" if good else "bad"})
     (folder / "train.tsv").write_text("".join(f"{row['text']}\t{row['label']}\n" for row in rows))
     (folder / "dev.tsv").write_text("".join(f"{row['text']}\t{row['label']}\n" for row in rows[:50]))
+    (folder / "rows.txt").write_text("sentence\tgold\n" + (folder / "train.tsv").read_text())
     (folder / "pairs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     return folder
 
@@ -164,13 +166,13 @@ def test_a_finished_run_trains_nothing_more_and_another_configuration_is_refused
         ["--accumulate", 2, "--dtype", "bfloat16", "--steps_per_execution", 2],
         ["--dtype", "float16", "--ema_momentum", 0.9, "--layer_decay", 0.9, "--rate_factor", "classifier=10"],
         ["--optimizer", "lamb", "--schedule", "cosine", "--adversarial_epsilon", 0.5, "--patience", 1],
-        ["--max_tokens_per_batch", 128, "--accumulate", 2],
+        ["--max_tokens_per_batch", 128, "--accumulate", 2, *ROWS_TXT, "--format", "tsv", "--header"],
         ["--train", "pairs.jsonl", "--validation", "pairs.jsonl", "--test", "pairs.jsonl", "--text_columns", "text", "second"],
     ],
-    ids=["accumulate", "float16", "lamb", "tokens", "pairs"],
+    ids=["accumulate", "float16", "lamb", "tokens_and_text_files", "pairs"],
 )
 def test_flags(tmp_path, root, checkpoint, reviews, flags):
-    flags = [reviews / flag if str(flag).endswith(".jsonl") else flag for flag in flags]
+    flags = [reviews / flag if str(flag).endswith((".jsonl", ".txt")) else flag for flag in flags]
     if "pairs.jsonl" in str(flags):
         flags += ["--label_column", "label"]
     got = figures(start(command(root, checkpoint, reviews, tmp_path / "run", "--max_steps", 20, "--validate_every", 10, *flags)))
