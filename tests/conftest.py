@@ -30,6 +30,18 @@ def reference():
 
 
 @pytest.fixture(scope="session")
+def shared(root):
+    """The material beside the checkout: real data and outputs of other libraries; a fresh machine has none."""
+    path = next(
+        (path for path in (root.parent / "shared", pathlib.Path(os.environ.get("KERAS_BERT_SHARED", ""))) if (path / "reference").is_dir()),
+        None,
+    )
+    if path is None:
+        pytest.skip("needs the shared reference outputs (KERAS_BERT_SHARED), which are not beside this checkout")
+    return path
+
+
+@pytest.fixture(scope="session")
 def uncased_vocabulary(reference):
     """bert-base-uncased's vocabulary."""
     return reference / "minilm" / "vocab.txt"
