@@ -1,12 +1,20 @@
-"""From and to the tokenizer files of a Transformers directory: vocab.txt, tokenizer_config.json, tokenizer.json."""
+"""From and to the tokenizer files of a Transformers directory: vocab.txt, tokenizer_config.json, tokenizer.json.
+
+Of older directories also added_tokens.json and special_tokens_map.json are read.
+"""
 
 import functools
 import os
 
 from keras_bert.files import read_json, write_json
+from keras_bert.text.added_tokens import FLAGS, as_added_tokens
+from keras_bert.text.vocabulary import SPECIAL, load_vocabulary
 
 VOCABULARY, SETTINGS, WHOLE = "vocab.txt", "tokenizer_config.json", "tokenizer.json"
 FILES = (VOCABULARY, SETTINGS, WHOLE)
+ADDED, SPECIALS = "added_tokens.json", "special_tokens_map.json"
+ADDED_BY_ID = "added_tokens_decoder"  # in tokenizer_config.json
+IN_TEXT = "special_tokens_in_text"  # our own word in tokenizer_config.json: Transformers always finds the special tokens
 MAX_WORD_CHARACTERS = 100  # where tokenizer.json does not say; `tokenizers`' own default
 
 
@@ -21,7 +29,9 @@ def read(directory):
     """Make the tokenizer that a directory describes.
 
     The vocabulary is vocab.txt's, or else tokenizer.json's; settings are tokenizer_config.json's where it says, as in
-    Transformers, or else tokenizer.json's, or else those of an uncased BERT.
+    Transformers, or else tokenizer.json's, or else those of an uncased BERT. Added tokens are tokenizer.json's; where that is
+    not there, those of tokenizer_config.json, or else of added_tokens.json. The five that every BERT has in its vocabulary are
+    none: in a text they are ordinary text.
 
     Args: directory: path.
     Returns: BertTokenizer.
@@ -29,17 +39,27 @@ def read(directory):
     """
     from keras_bert.text import BertTokenizer  # here, so that an encoder alone needs no TensorFlow
 
+    path, whole = (os.path.join(directory, name) for name in (VOCABULARY, WHOLE))
     vocabulary, settings = None, {"max_word_characters": MAX_WORD_CHARACTERS}
-    if os.path.exists(os.path.join(directory, WHOLE)):
-        vocabulary, settings = _read_whole(os.path.join(directory, WHOLE))
+    if os.path.exists(whole):
+        source = whole
+        vocabulary, added, settings = _read_whole(whole)
+    else:
+        source, added = _read_added(directory)
     settings |= read_settings(os.path.join(directory, SETTINGS))
-    path = os.path.join(directory, VOCABULARY)
     if os.path.exists(path) or vocabulary is None:
-        return BertTokenizer(path, **settings)
+        vocabulary = load_vocabulary(path)
+    else:
+        path = whole
     try:
-        return BertTokenizer(vocabulary, **settings)
+        added = as_added_tokens(added, vocabulary)
     except ValueError as error:
-        raise ValueError(f"{os.path.join(directory, WHOLE)}: {error}") from error
+        raise ValueError(f"{source}: {error}") from error
+    added = [token for token in added if token["content"] not in SPECIAL or token["id"] >= len(vocabulary)]
+    try:
+        return BertTokenizer(vocabulary, added_tokens=added, **settings)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
 
 
 def read_settings(path):
@@ -56,6 +76,8 @@ def read_settings(path):
         allowed = (bool, type(None)) if ours == "strip_accents" else bool
         if ours in settings and not isinstance(settings[ours], allowed):
             raise ValueError(f"{path}: {theirs}={settings[ours]!r} is not true or false")
+    if IN_TEXT in values:
+        settings[IN_TEXT] = values[IN_TEXT]
     return settings
 
 
@@ -78,8 +100,15 @@ def write(directory, tokenizer, max_length):
         "tokenize_chinese_chars": tokenizer.tokenize_chinese_chars,
         "model_max_length": max_length,
     } | {f"{name}_token": piece for name, piece in specials.items()}
-    write_json(os.path.join(directory, SETTINGS), settings)
+    if tokenizer.special_tokens_in_text:
+        settings[IN_TEXT] = tokenizer.special_tokens_in_text
     ids = {piece: tokenizer.id_of(piece) for piece in specials.values()}
+    added = {piece: {"id": id_, "content": piece} | dict.fromkeys(FLAGS, False) | {"special": True} for piece, id_ in ids.items()}
+    added |= {token["content"]: token for token in tokenizer.added_tokens}
+    added = sorted(added.values(), key=lambda token: token["id"])
+    if tokenizer.added_tokens:
+        settings[ADDED_BY_ID] = {str(token["id"]): {key: token[key] for key in ("content", *FLAGS)} for token in added}
+    write_json(os.path.join(directory, SETTINGS), settings)
     cls, sep = tokenizer.CLS, tokenizer.SEP
 
     def piece_of(name, type_id):
@@ -88,12 +117,11 @@ def write(directory, tokenizer, max_length):
     def text_of(name, type_id):
         return {"Sequence": {"id": name, "type_id": type_id}}
 
-    flags = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False, "special": True}
     whole = {
         "version": "1.0",
         "truncation": None,
         "padding": None,
-        "added_tokens": [{"id": id_, "content": piece} | flags for piece, id_ in sorted(ids.items(), key=lambda item: item[1])],
+        "added_tokens": added,
         "normalizer": {
             "type": "BertNormalizer",
             "clean_text": True,
@@ -143,15 +171,51 @@ def _read_whole(path):
     vocabulary = sorted(ids, key=ids.get)
     if sorted(ids.values()) != list(range(len(ids))):
         raise ValueError(f"{path}: the ids of the vocabulary's {len(ids)} pieces are not 0 to {len(ids) - 1}")
-    added = sorted(values.get("added_tokens") or [], key=lambda token: token["id"])
-    for token in added:
-        if token["id"] == len(vocabulary) and token["content"] not in ids:
-            vocabulary.append(token["content"])
-        elif ids.get(token["content"], len(vocabulary)) != token["id"] and vocabulary[token["id"] : token["id"] + 1] != [token["content"]]:
-            raise ValueError(f"{path}: the added token {token['content']!r} has id {token['id']}, which does not fit the vocabulary")
-    return vocabulary, {
-        "lower_case": normalizer.get("lowercase", True),
-        "strip_accents": normalizer.get("strip_accents"),
-        "tokenize_chinese_chars": normalizer.get("handle_chinese_chars", True),
-        "max_word_characters": model.get("max_input_chars_per_word", MAX_WORD_CHARACTERS),
-    }
+    added = _with_known_keys(values.get("added_tokens") or [])
+    # A vocabulary that was trained without special tokens has them added: they belong to it, and what was added before them.
+    numbers = {token.get("id"): token.get("content") for token in added if isinstance(token, dict) and isinstance(token.get("id"), int)}
+    last = max((id_ for id_, content in numbers.items() if content in SPECIAL and content not in ids), default=-1)
+    while len(vocabulary) <= last and len(vocabulary) in numbers:
+        vocabulary.append(numbers[len(vocabulary)])
+    return (
+        vocabulary,
+        added,
+        {
+            "lower_case": normalizer.get("lowercase", True),
+            "strip_accents": normalizer.get("strip_accents"),
+            "tokenize_chinese_chars": normalizer.get("handle_chinese_chars", True),
+            "max_word_characters": model.get("max_input_chars_per_word", MAX_WORD_CHARACTERS),
+        },
+    )
+
+
+def _read_added(directory):
+    """Added tokens where there is no tokenizer.json. Returns: the file that names them; list, as BertTokenizer takes it."""
+    settings_path, path, specials_path = (os.path.join(directory, name) for name in (SETTINGS, ADDED, SPECIALS))
+    settings = read_json(settings_path) if os.path.exists(settings_path) else {}
+    by_id = settings.get(ADDED_BY_ID)
+    if by_id is not None:
+        if not isinstance(by_id, dict) or not all(id_.isdecimal() and isinstance(token, dict) for id_, token in by_id.items()):
+            raise ValueError(f"{settings_path}: {ADDED_BY_ID} is no object of tokens by id: {str(by_id)[:80]}")
+        return settings_path, _with_known_keys([token | {"id": int(id_)} for id_, token in by_id.items()])
+    added = {}
+    for values in (settings, read_json(specials_path) if os.path.exists(specials_path) else {}):
+        for name in ("additional_special_tokens", "extra_special_tokens"):
+            tokens = values.get(name) or []
+            for token in tokens.values() if isinstance(tokens, dict) else tokens:
+                token = token if isinstance(token, dict) else {"content": token}
+                added.setdefault(token.get("content"), token | {"special": True})
+    if os.path.exists(path):
+        for content, id_ in read_json(path).items():
+            added[content] = added.get(content, {"content": content}) | {"id": id_}
+    return path if os.path.exists(path) else settings_path, _with_known_keys(list(added.values()))
+
+
+def _with_known_keys(tokens):
+    """Leave what is not an added token's; what is not said is as in Transformers: special tokens are found as they are written."""
+    if not isinstance(tokens, list):
+        return [tokens]  # to be told of
+    known = (
+        {key: token[key] for key in ("content", "id", *FLAGS) if key in token} if isinstance(token, dict) else token for token in tokens
+    )
+    return [{"normalized": not token.get("special", False)} | token if isinstance(token, dict) else token for token in known]

@@ -41,7 +41,7 @@ def chinese_words(texts):
     return result
 
 
-def segmented_word_ids(texts, starts, ends):
+def segmented_word_ids(texts, starts, ends, *, found_whole=None):
     """Number the words of each text, from 0, for pieces that a tokenizer has split off: as `word_ids`, in Chinese words.
 
         ids, starts, ends = tokenizer.tokenize_with_offsets(["我爱北京 playing"])    # 我 爱 北 京 play ##ing
@@ -53,18 +53,26 @@ def segmented_word_ids(texts, starts, ends):
     Args:
         texts: strings, or bytes in UTF-8: a list, an array or a tensor [batch].
         starts, ends: integer tf.RaggedTensor [batch, (pieces)], bytes, as tokenize_with_offsets gives them.
+        found_whole: bool tf.RaggedTensor [batch, (pieces)]: pieces that are words by themselves though letters may stand beside
+            them, tf.gather(tokenizer.found_whole, ids); None: there are no such.
     Returns: int32 tf.RaggedTensor [batch, (pieces)].
     Raises: ImportError without jieba, naming the extra to install.
     """
     rows = []
-    for text, row_starts, row_ends in zip(_decoded(texts), starts.to_list(), ends.to_list(), strict=True):
+    starts_in_rows = starts.to_list()
+    alone = [[]] * len(starts_in_rows) if found_whole is None else found_whole.to_list()
+    for text, row_starts, row_ends, row_alone in zip(_decoded(texts), starts_in_rows, ends.to_list(), alone, strict=True):
         at = _byte_offsets(text)
         breaks = at[np.array(_breaks(text), "int64")]
         # A break inside a piece joins what lies before and behind it.
         inside = np.zeros(len(breaks), "bool")
         for start, end in zip(row_starts, row_ends, strict=True):
             inside[np.searchsorted(breaks, start, side="right") : np.searchsorted(breaks, end, side="left")] = True
-        words = np.searchsorted(breaks[~inside], row_starts, side="right")
+        breaks = breaks[~inside]
+        edges = [edge for span in itertools.compress(zip(row_starts, row_ends, strict=True), row_alone) for edge in span]
+        if edges:
+            breaks = np.union1d(breaks, edges)
+        words = np.searchsorted(breaks, row_starts, side="right")
         rows.append(np.unique(words, return_inverse=True)[1])  # numbered without gaps: white space is a word to jieba
     values = np.concatenate([np.zeros(0, "int32"), *rows]).astype("int32")
     return tf.RaggedTensor.from_row_splits(tf.constant(values), starts.row_splits)

@@ -12,19 +12,21 @@ class Tokenizer:
     A subclass is made again by `cls(**get_config())`, and from disk by `cls(path of its ASSET, **settings())`.
 
     Args: vocabulary: list of the pieces, checked; a piece's index is its id.
-    Attributes: vocabulary: that list. ASSET: the name of the file that `save_asset` writes.
+    Attributes: vocabulary: that list. pieces: the piece of each id: the vocabulary, and behind it what was added to it. ASSET: the
+        name of the file that `save_asset` writes.
     """
 
     ASSET = "vocab.txt"
     PAD, UNK, CLS, SEP, MASK = vocabulary_lib.PAD, vocabulary_lib.UNK, vocabulary_lib.CLS, vocabulary_lib.SEP, vocabulary_lib.MASK
 
     def __init__(self, vocabulary):
-        self.vocabulary = vocabulary
+        self.vocabulary = self.pieces = vocabulary
         self._ids = {piece: index for index, piece in enumerate(vocabulary)}
 
     @property
     def vocabulary_size(self):
-        return len(self.vocabulary)
+        """How many ids there are: the rows that a word embedding must have."""
+        return len(self.pieces)
 
     @property
     def pad_id(self):
@@ -60,11 +62,21 @@ class Tokenizer:
         """
         raise NotImplementedError
 
+    @property
+    def found_whole(self):
+        """Which pieces are looked for in a text before it is split, and are words by themselves whatever stands beside them.
+
+        Returns: bool NumPy array [vocabulary_size].
+        """
+        return np.zeros(self.vocabulary_size, "bool")
+
     def tokenize(self, strings):
         """Split texts into pieces.
 
         Args: strings: string tensor, list or array, [batch].
-        Returns: int32 tf.RaggedTensor [batch, (pieces)]. No special tokens are added; see BertPacker.
+        Returns: int32 tf.RaggedTensor [batch, (pieces)]. No special tokens are added; see BertPacker. A text of which
+            normalisation leaves nothing has an empty row: of a sentence's words, given as texts, row_lengths() tells which
+            have no piece, so that a tagger's labels are not shifted.
         Raises: ValueError unless [batch].
         """
         return self._split(_batch_of_strings(strings, "tokenize"), offsets=False)
@@ -92,7 +104,7 @@ class Tokenizer:
         Args: ids: int32 tf.RaggedTensor or tensor [batch, (pieces)].
         Returns: string tensor [batch].
         """
-        pieces = tf.gather(tf.constant(self.vocabulary), ids)
+        pieces = tf.gather(tf.constant(self.pieces), ids)
         return tf.strings.reduce_join(pieces, axis=-1, separator=" ")
 
     def get_config(self):

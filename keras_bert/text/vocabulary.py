@@ -1,22 +1,24 @@
 """The vocabulary: a list of pieces, a line each in vocab.txt; the line number is the id."""
 
+import codecs
 import os
 
 PAD, UNK, CLS, SEP, MASK = "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"
 REQUIRED = (PAD, UNK, CLS, SEP)
+SPECIAL = (*REQUIRED, MASK)
 
 
 def load_vocabulary(path):
     """Read a vocab.txt.
 
-    Args: path: UTF-8 file, a piece a line.
+    Args: path: UTF-8 file, a piece a line; a byte-order mark at its start is no part of the first piece.
     Returns: list[str], the id of a piece being its index.
     Raises: ValueError naming file and line on bytes that are not UTF-8, an empty line, a piece that stands twice; and
         naming the pieces that every BERT needs and this file lacks.
     """
     path = os.fspath(path)
     with open(path, "rb") as file:
-        lines = file.read().split(b"\n")  # splitlines would also break at characters that are pieces
+        lines = file.read().removeprefix(codecs.BOM_UTF8).split(b"\n")  # splitlines would also break at characters that are pieces
     if lines and not lines[-1].strip(b"\r"):
         lines.pop()
     pieces = []

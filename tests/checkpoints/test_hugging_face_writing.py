@@ -154,6 +154,7 @@ def test_settings_are_honoured(tmp_path, tiny_tokenizer, files, expected):
             values = {"normalizer": normalizer, "pre_tokenizer": {"type": "BertPreTokenizer"}, "model": {"vocab": vocabulary}}
         (tmp_path / name).write_text(json.dumps(values))
     defaults = {"lower_case": True, "max_word_characters": 100, "strip_accents": None, "tokenize_chinese_chars": True}
+    defaults |= {"special_tokens_in_text": False, "added_tokens": []}
     assert read(tmp_path).settings() == defaults | expected
 
 

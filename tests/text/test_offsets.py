@@ -107,6 +107,29 @@ def test_characters_count_as_python_counts(uncased_vocabulary):
     assert characters_from_bytes(texts, offsets).to_list() == [[0, 1, 2, 3, 4, 5], [0], [0, 1], [1]]
 
 
+def test_a_word_that_normalization_deletes_has_no_piece_and_shifts_no_other(uncased_vocabulary):
+    words = ["a", "\u200b", "b"]
+    ids, starts, ends = BertTokenizer(uncased_vocabulary).tokenize_with_offsets(words)
+    assert ids.to_list() == [[1037], [], [1038]]
+    assert ids.row_lengths().numpy().tolist() == [1, 0, 1]  # what a tagger asks
+    assert (starts.to_list(), ends.to_list()) == ([[0], [], [0]], [[1], [], [1]])
+
+
+@pytest.mark.parametrize(
+    ("text", "spans"),
+    [
+        ("💩💩💩 ok", [(0, 3), (4, 6)]),
+        ("アリババ", [(0, 1), (1, 2), (2, 3), (3, 4)]),
+        ("アリハ\u3099ハ\u3099", [(0, 1), (1, 2), (2, 3), (4, 5)]),  # the marks written apart
+    ],
+)
+def test_characters_of_several_bytes_are_counted_once(text, spans, uncased_vocabulary):
+    _ids, *found = BertTokenizer(uncased_vocabulary).tokenize_with_offsets([text])
+    starts, ends = (characters_from_bytes([text], part).to_list()[0] for part in found)
+    assert list(zip(starts, ends, strict=True)) == spans
+    assert ours(BertTokenizer(uncased_vocabulary, max_word_characters=100), [text]) == hugging_face(uncased_vocabulary, [text])
+
+
 def test_dropped_bytes_shift_nothing(uncased_vocabulary):
     _ids, starts, ends = BertTokenizer(uncased_vocabulary).tokenize_with_offsets([b"\xffgood \xe4\xbd film\xc3"])
     assert (starts.to_list(), ends.to_list()) == ([[1, 9]], [[5, 13]])

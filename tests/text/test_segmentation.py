@@ -49,6 +49,19 @@ def test_a_piece_over_two_words_joins_them():
     assert segmented_word_ids(["中国人民"], starts, ends).to_list() == [[0, 0, 0]]
 
 
+def test_what_stands_whole_is_a_word_by_itself():
+    tokenizer = BertTokenizer(
+        [*SPECIAL, *CHARACTERS, "foo", "bar", "##bar"], added_tokens=["foo", "京天", {"content": "<e>", "lstrip": True}]
+    )
+    text = "foobar 北京天安门  <e>x"
+    ids, starts, ends = tokenizer.tokenize_with_offsets([text])
+    assert [tokenizer.pieces[id_] for id_ in ids.to_list()[0]] == ["foo", "bar", "北", "京天", "安", "门", "<e>", "x"]
+    # To jieba "foobar" is a word, and so is 天安门.
+    assert segmented_word_ids([text], starts, ends).to_list() == [[0, 0, 1, 1, 1, 1, 2, 3]]
+    whole = tf.gather(tokenizer.found_whole, ids)
+    assert segmented_word_ids([text], starts, ends, found_whole=whole).to_list() == [[0, 1, 2, 3, 4, 4, 5, 6]]
+
+
 def test_rows_are_numbered_apart_and_may_be_bytes_or_a_tensor():
     texts = ["中国ok", "", b"\xff\xe6\x88\x91 ok", "我"]
     _, starts, ends = TOKENIZER.tokenize_with_offsets(texts)

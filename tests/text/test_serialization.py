@@ -36,11 +36,14 @@ def model(review_lines):
     return buffer.getvalue()
 
 
-@pytest.fixture(params=["wordpiece", "cased", "character", "whitespace", "sentencepiece"])
+@pytest.fixture(params=["wordpiece", "cased", "added", "character", "whitespace", "sentencepiece"])
 def tokenizer(request, model):
     make = {
         "wordpiece": lambda: BertTokenizer(PIECES),
         "cased": lambda: BertTokenizer(PIECES, lower_case=False, strip_accents=True, max_word_characters=7),
+        "added": lambda: BertTokenizer(
+            PIECES, added_tokens=["Ä", {"content": "AB", "normalized": True}], special_tokens_in_text=["[MASK]"]
+        ),
         "character": lambda: CharacterTokenizer(PIECES, lower_case=False),
         "whitespace": lambda: WhitespaceTokenizer(PIECES, lower_case=True),
         "sentencepiece": lambda: SentencePieceTokenizer(model),

@@ -16,6 +16,11 @@ def test_windows_line_ends_are_read(tmp_path):
     assert load_vocabulary(tmp_path / "vocab.txt") == [*SPECIAL, "a"]
 
 
+def test_a_byte_order_mark_is_no_part_of_the_first_piece(tmp_path):
+    (tmp_path / "vocab.txt").write_text("\n".join([*SPECIAL, "a"]), encoding="utf-8-sig")
+    assert load_vocabulary(tmp_path / "vocab.txt") == [*SPECIAL, "a"]
+
+
 @pytest.mark.parametrize(
     ("content", "words"),
     [

@@ -12,7 +12,7 @@ import tensorflow as tf
 from official.nlp.tools.tokenization import BasicTokenizer, FullTokenizer
 from unicode_lines import LATER_THAN_PYTHON_3_11, POOLS, is_assigned, unicode_lines
 
-from keras_bert import BertTokenizer
+from keras_bert import BertPacker, BertTokenizer
 from keras_bert.text import save_vocabulary
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
@@ -155,7 +155,7 @@ def test_bytes_that_are_not_utf8_are_dropped_as_google_research_drops_them(uncas
 
 LOCALE_PROGRAM = """
 import locale, sys
-from keras_bert import BertTokenizer
+from keras_bert import BertPacker, BertTokenizer
 print(BertTokenizer(sys.argv[1]).normalize([line for line in sys.argv[2:]]).numpy().tolist())
 """
 
@@ -173,6 +173,12 @@ def test_the_locale_of_the_process_changes_nothing(root, uncased_vocabulary, loc
     decomposed = [unicodedata.normalize("NFD", text.lower()) for text in texts]
     expected = ["".join(c for c in text if unicodedata.category(c) != "Mn").encode() for text in decomposed]
     assert done.stdout.splitlines()[-1] == repr(expected)
+
+
+def test_a_sentence_that_published_models_were_asked_about(uncased_vocabulary):
+    ids = BertPacker(BertTokenizer(uncased_vocabulary), 16, pad_to_multiple_of=1)(["The capital of France is Paris."])["input_ids"]
+    # Ids of bert-base-uncased as other projects print them.
+    assert ids.numpy().tolist() == [[101, 1996, 3007, 1997, 2605, 2003, 3000, 1012, 102]]
 
 
 def test_special_tokens_and_lookups(tiny_tokenizer):
