@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from keras_bert import BertEncoder, features
 from keras_bert.layers import BertEmbeddings
+from keras_bert.training.keras_internals import all_layers
 
 DTYPES = ("float32", "bfloat16")
 
@@ -52,7 +53,7 @@ def frozen(network):
 def frozen_weights(network):
     """The weights that `frozen` makes constants. Returns: list of keras.Variable: all but the word and position embeddings."""
     tables = set()
-    for layer in network._flatten_layers():
+    for layer in all_layers(network):
         if isinstance(layer, BertEmbeddings):
             tables |= {id(layer.word_table), id(layer.position_table)}
     return [weight for weight in network.weights if id(weight) not in tables]

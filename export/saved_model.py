@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from export.network import frozen_weights, network_in_dtype, weight_bytes
 from export.servable import check_servable, servable
+from keras_bert.training.keras_internals import inner_graphs
 
 # A SavedModel's graph is one protocol buffer, which cannot be larger.
 MAX_CONSTANT_BYTES = 2**31 - 1
@@ -80,7 +81,7 @@ def check_constants(functions):
     """
     sizes, captured_names = {}, {}
     for function in functions.values():
-        for graph in (function.graph, *_inner_graphs(function.graph)):
+        for graph in (function.graph, *inner_graphs(function.graph)):
             for operation in graph.get_operations():
                 if operation.type == "Const":  # a function that several signatures call is saved once
                     sizes[id(graph), operation.name] = operation.get_attr("value").ByteSize()
@@ -96,11 +97,6 @@ def check_constants(functions):
             f"the graph would hold {total:,} bytes of constants, over the {MAX_CONSTANT_BYTES:,} of a protocol buffer; the "
             f"largest: {names}. Keep weights in variables (without --freeze they are)"
         )
-
-
-def _inner_graphs(graph):
-    # Branches of tf.cond and the like are functions of their own in the graph's library.
-    return [function.graph for function in graph._functions.values() if hasattr(function, "graph")]
 
 
 def _tensor_bytes(tensor):

@@ -12,6 +12,7 @@ from keras_bert.tasks.raw_data import RawData
 from keras_bert.text.serialization import tokenizer_from_config, tokenizer_to_config
 from keras_bert.training import create_optimizer
 from keras_bert.training.distribution import is_tpu
+from keras_bert.training.keras_internals import forget_metrics
 
 AUTO = "auto"
 LEARNING_RATE = 5e-5  # the largest that Devlin et al. 2018 (appendix A.3) tried
@@ -146,7 +147,7 @@ class Task(RawData):
             loss = self.default_loss()
         if isinstance(metrics, str) and metrics == AUTO:
             metrics = self.default_metrics()
-        self._compile_metrics = None  # Keras keeps the metrics of an earlier compile where this one names none
+        forget_metrics(self)
         # A partial, not a dict: Keras would track the metrics in a dict a second time.
         self._recompile = functools.partial(super().compile, loss=loss, metrics=metrics, **kwargs)
         self._recompile(optimizer=optimizer)

@@ -4,6 +4,8 @@ import contextlib
 
 import tensorflow as tf
 
+from keras_bert.training.keras_internals import averages_of
+
 
 @contextlib.contextmanager
 def averaged_weights(model):
@@ -19,7 +21,7 @@ def averaged_weights(model):
         return
     variables = model.trainable_variables
     kept = [tf.identity(variable.value) for variable in variables]
-    for variable, average in zip(variables, optimizer._model_variables_moving_average, strict=True):
+    for variable, average in zip(variables, averages_of(optimizer), strict=True):
         variable.assign(average.value)
     try:
         yield

@@ -1,15 +1,14 @@
 """Where a model is trained: the tf.distribute strategies, and how each replica comes by its rows of a batch."""
 
 import contextlib
-import functools
 import json
 import os
 import threading
 
 import tensorflow as tf
-from tensorflow.python.data.ops import multi_device_iterator_ops
 
 from keras_bert import features
+from keras_bert.training.keras_internals import change_device_datasets, set_cardinality
 
 STRATEGIES = ("auto", "one_device", "mirrored", "multi_worker", "tpu")
 
@@ -85,7 +84,10 @@ def is_tpu(strategy):
 
 def is_multi_worker(strategy):
     """Tell whether several processes train together."""
-    return isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy) and strategy.extended._in_multi_worker_mode()
+    if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
+        return False
+    # Where TF_CONFIG names one worker only, all replicas are on this one's devices.
+    return strategy.num_replicas_in_sync > len(strategy.extended.worker_devices)
 
 
 def is_chief(strategy):
@@ -124,7 +126,7 @@ def shard(dataset, strategy):
         )
 
     distributed = strategy.distribute_datasets_from_function(of_worker)
-    distributed._cardinality = int(dataset.cardinality())  # Keras shows it; TensorFlow would count elements, not steps
+    set_cardinality(distributed, int(dataset.cardinality()))  # TensorFlow would count elements, not steps
     return distributed
 
 
@@ -160,21 +162,14 @@ def untuned_devices():
         _loop.depth -= 1
 
 
-def _untuned_in_loops(create):
-    """TensorFlow's function that makes a device's buffer, which asks at each call whether it is made for a loop of ours."""
-
-    @functools.wraps(create)
-    def create_device_dataset(*arguments, **keywords):
-        dataset = create(*arguments, **keywords)
-        return dataset.with_options(untuned(dataset)) if getattr(_loop, "depth", 0) else dataset
-
-    return create_device_dataset
+def _untuned_in_loops(dataset):
+    """A device's buffer, made just now: without the tuner, where it is made for a loop of ours."""
+    return dataset.with_options(untuned(dataset)) if getattr(_loop, "depth", 0) else dataset
 
 
 # Once, when this module is imported, and never taken back: two loops in two threads could not take it back in order. In another TensorFlow
 # without that function loops are slower at their end, and right.
-if hasattr(multi_device_iterator_ops, "_create_device_dataset"):
-    multi_device_iterator_ops._create_device_dataset = _untuned_in_loops(multi_device_iterator_ops._create_device_dataset)
+change_device_datasets(_untuned_in_loops)
 
 
 def _rows_of(batch, replica, replicas):

@@ -11,10 +11,13 @@ Here every loss is a sum and its denominator: sums and denominators add up over 
 
 import copy
 import dataclasses
+import inspect
 
 import keras
 import tensorflow as tf
 from keras import tree
+
+from keras_bert.training.keras_internals import add_to_mean, loss_tracker, losses_of
 
 BY_ROWS, BY_WEIGHTS, SUM = "rows", "weights", "sum"
 
@@ -80,14 +83,13 @@ class GlobalLoss:
         self.terms = []
         if type(model).compute_loss is not keras.Model.compute_loss:
             return
-        if model._compile_loss is None and not model.losses:
+        losses = losses_of(model)
+        if losses is None and not model.losses:
             raise ValueError("there is no loss to train with; give one: compile(loss=...)")
-        if model._compile_loss is not None:
-            trackers = model._compile_loss.metrics or [None]
-            for (path, loss, weight, _), tracker in zip(model._compile_loss._flat_losses, trackers, strict=True):
-                values = copy.copy(loss)
-                values.reduction = None
-                self.terms.append(Term(tuple(path), values, loss.reduction, 1.0 if weight is None else float(weight), tracker))
+        for path, loss, weight, tracker in losses or ():
+            values = copy.copy(loss)
+            values.reduction = None
+            self.terms.append(Term(tuple(path), values, loss.reduction, 1.0 if weight is None else float(weight), tracker))
 
     def counts(self, rows, sample_weight):
         """Denominators of a part of the batch. Returns: float32 [1 + terms]; the first counts rows."""
@@ -101,7 +103,9 @@ class GlobalLoss:
         """
         rows_share = tf.math.divide_no_nan(tf.cast(rows, tf.float32), counts[0])
         if type(self.model).compute_loss is not keras.Model.compute_loss:
-            loss = self.model._compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, training=training)
+            takes_training = "training" in inspect.signature(self.model.compute_loss).parameters
+            options = {"training": training} if takes_training else {}
+            loss = self.model.compute_loss(x, y, y_pred, sample_weight, **options)
             return tf.cast(loss, tf.float32) * rows_share, []
         share, totals = tf.zeros([]), []
         for term, count in zip(self.terms, tf.unstack(counts)[1:], strict=True):
@@ -117,20 +121,14 @@ class GlobalLoss:
         means = [term.kind(sample_weight) != SUM for term in self.terms]
         for term, total, count, is_mean in zip(self.terms, totals, tf.unstack(own)[1:], means, strict=True):
             if term.tracker is not None:
-                add(term.tracker, total, count if is_mean else own[0])
+                add_to_mean(term.tracker, total, count if is_mean else own[0])
         if means == [True] and not self.model.losses:
-            add(self.model._loss_tracker, self.terms[0].weight * totals[0], own[1])
+            add_to_mean(loss_tracker(self.model), self.terms[0].weight * totals[0], own[1])
         else:
-            add(self.model._loss_tracker, share * counts[0], own[0])
+            add_to_mean(loss_tracker(self.model), share * counts[0], own[0])
 
     def exact_total(self, results):
         """The total out of the terms' own means: a weighted mean of batches' totals is another number where counts differ."""
         if len(self.terms) > 1 and not self.model.losses:
             results["loss"] = sum(term.weight * results[term.tracker.name] for term in self.terms)
         return results
-
-
-def add(tracker, total, count):
-    """Add a sum and its denominator to a keras.metrics.Mean, whose update_state would want their quotient: 0 / 0 for no rows."""
-    tracker.total.assign_add(tf.cast(total, tracker.total.dtype))
-    tracker.count.assign_add(tf.cast(count, tracker.count.dtype))

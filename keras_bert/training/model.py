@@ -7,6 +7,7 @@ import keras
 import tensorflow as tf
 from keras import tree
 
+from keras_bert.training import keras_internals
 from keras_bert.training.averaging import averaged_weights
 from keras_bert.training.distribution import is_chief, is_multi_worker, is_tpu, shard, untuned, untuned_devices
 from keras_bert.training.fit_data import BATCH_SIZE, Data, batches_of_an_epoch, split_arrays, with_callback
@@ -124,16 +125,12 @@ class TrainingModel(keras.Model):
         """Clipping and the sum over replicas belong to the step: Keras would clip each replica's part, and sum a second time."""
         inner = getattr(optimizer, "inner_optimizer", optimizer)
         for each in {id(optimizer): optimizer, id(inner): inner}.values():
-            if each._distribution_strategy is not self.distribute_strategy and not each.built:
-                each._distribution_strategy = self.distribute_strategy
-                with self.distribute_strategy.scope():  # made outside it, `iterations` would be one variable, which every replica counts up
-                    for variable in each._variables:
-                        variable._initialize(variable.numpy())
+            keras_internals.adopt(each, self.distribute_strategy)
         self.clip_norm = inner.global_clipnorm
         if self.clip_norm is not None:
-            inner._clip_gradients = list
+            keras_internals.leave_clipping(inner)
         if self.distribute_strategy.num_replicas_in_sync > 1:
-            inner._all_reduce_sum_gradients = list
+            keras_internals.leave_sum_over_replicas(inner)
 
     def get_compile_config(self):
         config = super().get_compile_config()
@@ -185,14 +182,14 @@ class TrainingModel(keras.Model):
     def _maybe_symbolic_build(self, iterator=None, data_batch=None):
         # Keras would take a batch from the iterator and average it over replicas, which fails with several workers.
         if iterator is not None:
-            dataset = iterator.data_adapter.get_tf_dataset()
+            dataset = keras_internals.dataset_of(iterator)
             data_batch = getattr(dataset, "global_batch_spec", None) or dataset.element_spec
         self._build_from_spec(data_batch)
 
     def _build_from_spec(self, spec):
         spec = tree.map_structure(lambda part: part if hasattr(part, "shape") and hasattr(part, "dtype") else None, spec)
         with self.distribute_strategy.scope():
-            self._symbolic_build(data_batch=spec)
+            keras_internals.build_from_specs(self, spec)
 
     # What a subclass that readies data of its own may give.
 
@@ -335,7 +332,7 @@ class TrainingModel(keras.Model):
         Args: as keras.Model.evaluate; max_tokens_per_batch: see fit.
         """
         data = Data(x, y, sample_weight, batch_size)
-        if kwargs.get("_use_cached_eval_dataset"):  # fit has prepared its validation data already
+        if keras_internals.is_validation_of_fit(kwargs):
             with averaged_weights(self):
                 return super().evaluate(x, y, batch_size=batch_size, verbose=verbose, sample_weight=sample_weight, **kwargs)
         data = self._shared(self.ready(data, max_tokens_per_batch=max_tokens_per_batch))

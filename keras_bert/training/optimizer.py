@@ -5,6 +5,7 @@ import re
 import keras
 from keras import ops
 
+from keras_bert.training import keras_internals
 from keras_bert.training.schedules import SCHEDULES
 
 tf = None
@@ -100,7 +101,7 @@ class AdamW(keras.optimizers.AdamW):
 
     def update_step(self, gradient, variable, learning_rate):
         """One update of one variable. Under a strategy Keras calls it once a device, with TensorFlow's variable of that device."""
-        index = self._get_variable_index(variable)
+        index = keras_internals.index_of(self, variable)
         rate = ops.cast(learning_rate, variable.dtype) * self._factors[index]
         gradient = ops.cast(tf.convert_to_tensor(gradient) if tf else gradient, variable.dtype)  # dense, if it is sparse
         self._step(gradient, variable, index, rate)
@@ -116,10 +117,11 @@ class AdamW(keras.optimizers.AdamW):
             m, v = self._moments(gradient, index)
             rate = rate * ops.sqrt(1.0 - beta_2_power) / (1.0 - beta_1_power)
             return self._subtract(variable, rate, m / (ops.sqrt(v) + self.epsilon))
+        m, v = keras_internals.moments_of(self, index)
         tf.raw_ops.ResourceApplyAdam(
             var=_handle(variable),
-            m=_handle(self._momentums[index]),
-            v=_handle(self._velocities[index]),
+            m=_handle(m),
+            v=_handle(v),
             beta1_power=beta_1_power,
             beta2_power=beta_2_power,
             lr=rate,
@@ -130,7 +132,7 @@ class AdamW(keras.optimizers.AdamW):
         )
 
     def _weight_decay_of(self, variable, index):
-        return self.weight_decay if self._decays[index] and self._use_weight_decay(variable) else 0.0
+        return self.weight_decay if self._decays[index] and keras_internals.decays(self, variable) else 0.0
 
     def _beta_powers(self, dtype):
         """beta ** t of both betas; 0, which corrects nothing, without bias_correction."""
@@ -139,13 +141,11 @@ class AdamW(keras.optimizers.AdamW):
 
     def _moments(self, gradient, index):
         """Update m and v. Returns: both."""
-        for moment, beta, value in (
-            (self._momentums[index], self.beta_1, gradient),
-            (self._velocities[index], self.beta_2, ops.square(gradient)),
-        ):
+        m, v = keras_internals.moments_of(self, index)
+        for moment, beta, value in ((m, self.beta_1, gradient), (v, self.beta_2, ops.square(gradient))):
             # 1 - beta in the variable's precision, as the correction has it: in update 1 they must cancel.
             self._subtract(moment, 1.0 - ops.cast(beta, gradient.dtype), moment - value)
-        return self._momentums[index], self._velocities[index]
+        return m, v
 
     def _subtract(self, variable, rate, step):
         """variable -= rate * step, with no array between on TensorFlow."""
@@ -160,7 +160,7 @@ class AdamW(keras.optimizers.AdamW):
     # The average of the weights.
 
     def _average(self, variable, index):
-        average = self._model_variables_moving_average[index]
+        average = keras_internals.averages_of(self)[index]
         # The first update begins the average at the variable.
         share = ops.where(ops.equal(self.iterations, 0), 1.0, 1.0 - self.ema_momentum)
         self._subtract(average, ops.cast(share, variable.dtype), average - variable)
@@ -172,8 +172,8 @@ class AdamW(keras.optimizers.AdamW):
         super()._backend_update_step(grads, trainable_variables, learning_rate)
         if self.use_ema:
             # A variable without a gradient has an average too: it would be 0, and end as the variable's value.
-            updated = {self._get_variable_index(variable) for variable in trainable_variables}
-            for index, variable in enumerate(self._trainable_variables):
+            updated = {keras_internals.index_of(self, variable) for variable in trainable_variables}
+            for index, variable in enumerate(keras_internals.variables_of(self)):
                 if index not in updated:
                     self._average(variable, index)
 
@@ -181,7 +181,7 @@ class AdamW(keras.optimizers.AdamW):
         if not tf or tf.distribute.in_cross_replica_context():
             return super()._overwrite_model_variables_with_average_value(trainable_variables)
         # ema_overwrite_frequency: Keras would have all replicas meet inside a condition, which TensorFlow does not allow.
-        for variable, average in zip(trainable_variables, self._model_variables_moving_average, strict=True):
+        for variable, average in zip(trainable_variables, keras_internals.averages_of(self), strict=True):
             tf.raw_ops.AssignVariableOp(resource=_handle(variable), value=tf.convert_to_tensor(average))
 
     def get_config(self):

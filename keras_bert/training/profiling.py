@@ -20,6 +20,8 @@ import re
 
 import tensorflow as tf
 
+from keras_bert.training.keras_internals import parsed_trace
+
 # TensorFlow calls a running operation "name:Type"; what else is in a trace has other names, such as EagerKernelExecute.
 _OPERATION = re.compile(r"^[^:\s][^:]*:(_?[A-Z]\w*)$")
 _DEVICE = "/device:"
@@ -75,8 +77,6 @@ def costliest_operations(directory, *, top=10):
     Returns: list of OperationCost, the costliest first.
     Raises: FileNotFoundError where there is no trace.
     """
-    from tensorflow.tsl.profiler.protobuf import xplane_pb2
-
     runs = glob.glob(os.path.join(glob.escape(os.fspath(directory)), "plugins", "profile", "*", "*.xplane.pb"))
     if not runs:
         raise FileNotFoundError(f"{directory} holds no trace, plugins/profile/TIME/HOST.xplane.pb; profile(directory, ...) writes one")
@@ -85,7 +85,7 @@ def costliest_operations(directory, *, top=10):
     for path in runs:
         if os.path.dirname(path) == newest:
             with open(path, "rb") as file:
-                spaces.append(xplane_pb2.XSpace.FromString(file.read()))
+                spaces.append(parsed_trace(file.read()))
     return operation_costs([plane for space in spaces for plane in space.planes])[:top]
 
 

@@ -16,6 +16,7 @@ from keras import tree
 
 from keras_bert import features
 from keras_bert.layers import BertEmbeddings, dropout_seed
+from keras_bert.training import keras_internals
 from keras_bert.training.distribution import is_tpu
 from keras_bert.training.optimizer import AdamW
 
@@ -147,7 +148,7 @@ class ReplicaStep:
         self.loss.track(share, totals, self.counts(data), counts, sample_weight)
         if self.fills_up:  # Keras's metrics leave out what is masked
             for output in tree.flatten(y_pred):
-                output._keras_mask = tf.cast(self._row_mask(x), tf.bool)
+                keras_internals.set_mask(output, tf.cast(self._row_mask(x), tf.bool))
         self.model.compute_metrics(x, y, y_pred, sample_weight)
 
     def _reduced(self, gradients, totals):
@@ -193,7 +194,7 @@ def _scaled(gradient, factor):
 
 
 def _embeddings_of(model):
-    found = [layer for layer in model._flatten_layers() if isinstance(layer, BertEmbeddings)]
+    found = [layer for layer in keras_internals.all_layers(model) if isinstance(layer, BertEmbeddings)]
     if len(found) != 1:
         raise ValueError(f"adversarial_epsilon moves the word embeddings of one BertEmbeddings layer; {model.name} has {len(found)}")
     return found[0]

@@ -14,6 +14,7 @@ from export import ask, saved_model
 from export.network import network_in_dtype
 from export.servable import servable
 from keras_bert import BertClassifier, BertEncoder
+from keras_bert.training.keras_internals import inner_graphs
 
 TEXTS = ["good film", "", "bad " * 100_000, "日本 \U0001f600"]
 
@@ -192,7 +193,7 @@ def test_frozen_weights_are_constants_that_both_signatures_share(make_tiny_class
     tables = {"embeddings/word", "embeddings/position"}  # rows of them are looked up; no product has them
     for function in functions.values():
         assert len(function.variables) == len(tables)
-    inner = [graph for function in functions.values() for graph in saved_model._inner_graphs(function.graph) if graph.name == "call"]
+    inner = [graph for function in functions.values() for graph in inner_graphs(function.graph) if graph.name == "call"]
     assert len(inner) == 2 and inner[0] is inner[1]
     matrices = {operation.outputs[0].shape.as_list().__repr__() for operation in inner[0].get_operations() if operation.type == "Const"}
     assert {"[16, 48]", "[16, 32]", "[32, 16]"} <= matrices  # query, key and value; feed-forward in; out

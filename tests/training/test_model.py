@@ -72,6 +72,28 @@ def test_the_loss_of_an_epoch_is_over_its_targets_not_over_its_batches():
     assert loss == pytest.approx((1 + 4 + 9) / 3)  # batches' means are 2.5 and 9
 
 
+class OwnLoss(Scale):
+    """Written before Keras 3.3, whose compute_loss says whether it is for training."""
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None):
+        return keras.ops.mean((y_pred - y) ** 2)
+
+
+class OwnLossForTraining(OwnLoss):
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        return super().compute_loss(x, y, y_pred, sample_weight) * (1.0 if training else 10.0)
+
+
+@pytest.mark.parametrize(("cls", "evaluated"), [(OwnLoss, 16.0), (OwnLossForTraining, 160.0)])
+def test_a_loss_of_the_model_s_own_is_a_mean_over_rows(cls, evaluated):
+    model = cls(0.0)
+    model.compile(keras.optimizers.SGD(1.0), gradient_accumulation_steps=2)
+    history = model.fit(X, np.ones((4, 1), "float32"), batch_size=3, shuffle=False, verbose=0)
+    # Of the whole batch, as above; batches of 3 and 1 are no halves.
+    assert (float(model.scale.numpy()), history.history["loss"][0]) == pytest.approx((5.0, 1.0))
+    assert model.evaluate(X, X, batch_size=3, verbose=0) == pytest.approx(evaluated * 7.5)  # (5 x - x)^2 is 16 x^2
+
+
 @pytest.mark.parametrize("clip_norm", [None, 2.0])
 def test_clipping_is_of_the_accumulated_gradient(clip_norm):
     model = Scale(0.0)
