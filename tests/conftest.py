@@ -30,6 +30,16 @@ def reference():
 
 
 @pytest.fixture(scope="session")
+def fresh_python(tmp_path_factory):
+    """Starts Python processes that have TensorFlow at once; takes `subprocess`'s place. See tests/processes."""
+    from fresh_python import FreshPython
+
+    processes = FreshPython(tmp_path_factory.mktemp("processes"))
+    yield processes
+    processes.close()
+
+
+@pytest.fixture(scope="session")
 def uncased_vocabulary(reference):
     """bert-base-uncased's vocabulary."""
     return reference / "minilm" / "vocab.txt"
