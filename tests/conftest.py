@@ -39,6 +39,14 @@ def fresh_python(tmp_path_factory):
     processes.close()
 
 
+@pytest.fixture
+def answers_of_forks(monkeypatch, fresh_python):
+    """What is exported is asked in a fork, where export.verify starts a Python process."""
+    from export import verify
+
+    monkeypatch.setattr(verify, "subprocess", fresh_python)
+
+
 @pytest.fixture(scope="session")
 def uncased_vocabulary(reference):
     """bert-base-uncased's vocabulary."""

@@ -16,7 +16,6 @@ import types
 import keras  # noqa: F401
 import numpy as np
 import tensorflow  # noqa: F401
-import tensorflow_text  # noqa: F401
 
 
 def serve():

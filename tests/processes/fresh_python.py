@@ -2,11 +2,11 @@
 
     fresh_python.run([sys.executable, "examples/quickstart.py", "--help"])
 
-One process (forking.py) imports TensorFlow, tensorflow-text and Keras, nothing of this project, and runs nothing. Each command is a
-fork of it, and so a process of its own: with its own devices, threads, working directory, environment and exit status, to be killed
-or stopped by its pid. What Python and TensorFlow read of the environment when they start is not taken over (PYTHONHASHSEED,
-PYTHONWARNINGS, KERAS_BACKEND, TF_CPP_MIN_LOG_LEVEL), nor are flags of the interpreter. A test of those, of memory or of the time that
-a start takes uses `subprocess`, which has the same signatures; so does one test of each way of starting.
+One process (forking.py) imports TensorFlow and Keras, nothing of this project, and runs nothing. Each command is a fork of it, and
+so a process of its own: with its own devices, threads, working directory, environment and exit status, to be killed or stopped by its
+pid. What Python and TensorFlow read of the environment when they start is not taken over (PYTHONHASHSEED, PYTHONWARNINGS,
+KERAS_BACKEND, TF_CPP_MIN_LOG_LEVEL), nor are flags of the interpreter. A test of those, of memory or of the time that a start takes
+uses `subprocess`, which has the same signatures; so does one test of each way of starting.
 """
 
 import json

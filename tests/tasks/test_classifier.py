@@ -1,5 +1,4 @@
 import dataclasses
-import subprocess
 import sys
 
 import keras
@@ -203,7 +202,9 @@ def test_a_fixed_length_for_tpus(tiny_config, tiny_tokenizer):
 
 
 KERAS_PROGRAM = """
+import warnings
 import keras, numpy as np
+warnings.filterwarnings("error", category=UserWarning, module=r"keras\\Z")
 from keras_bert import BertClassifier
 model = keras.saving.load_model({path!r})
 np.save({output!r}, model.predict({texts!r}, verbose=0))
@@ -215,14 +216,14 @@ print(loss[0], type(model.optimizer).__name__, int(model.optimizer.iterations))
 
 @pytest.mark.slow
 @pytest.mark.parametrize("compiled", ["own", "auto"])
-def test_a_keras_file_reloads_in_a_fresh_process(tmp_path, tiny_classifier, compiled):
+def test_a_keras_file_reloads_in_a_fresh_process(fresh_python, tmp_path, tiny_classifier, compiled):
     if compiled == "own":
         tiny_classifier.compile(optimizer=create_optimizer(1e-3, total_steps=100))
     tiny_classifier.fit(TEXTS, NAMES, batch_size=10, verbose=0)
     path, output = str(tmp_path / "model.keras"), str(tmp_path / "got.npy")
     tiny_classifier.save(path)
     program = KERAS_PROGRAM.format(path=path, output=output, texts=TEXTS, names=NAMES)
-    done = subprocess.run([sys.executable, "-W", "error::UserWarning:keras", "-c", program], capture_output=True, text=True, check=False)
+    done = fresh_python.run([sys.executable, "-c", program])
     assert done.returncode == 0, done.stderr
     np.testing.assert_array_equal(np.load(output), tiny_classifier.predict(TEXTS, verbose=0))
     loss, optimizer, steps = done.stdout.split("\n")[-2].split()

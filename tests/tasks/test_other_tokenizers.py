@@ -61,7 +61,7 @@ def test_saved_and_loaded(make, tmp_path, name):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", MAKERS)
-def test_exported(make, tmp_path, name):
+def test_exported(make, answers_of_forks, tmp_path, name):
     model = make(name)
     path = export.export_saved_model(model, tmp_path)
     assert export.verify_saved_model(path, model) <= 1e-6
