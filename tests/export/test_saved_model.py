@@ -73,8 +73,8 @@ def test_pairs_are_served(answers_of_forks, tmp_path, shared_pair_classifier):
 
 
 @pytest.mark.slow
-def test_a_model_without_a_vocabulary_serves_ids_only(answers_of_forks, tmp_path, tiny_config):
-    model = BertClassifier(BertEncoder(tiny_config), ["no", "yes"])
+def test_a_model_without_a_vocabulary_serves_ids_only(answers_of_forks, tmp_path, quick_config):
+    model = BertClassifier(BertEncoder(quick_config), ["no", "yes"])
     path = export.export_saved_model(model, tmp_path)
     assert list(tf.saved_model.load(path).signatures) == ["ids"]
     assert export.verify_saved_model(path, model) <= 1e-6
@@ -247,13 +247,13 @@ def test_a_dtype_that_cannot_be_served_is_told(tmp_path, tiny_classifier):
 
 
 def test_weights_too_large_to_freeze_are_refused_before_anything_is_traced(tmp_path, tiny_classifier, monkeypatch):
-    monkeypatch.setattr(saved_model, "MAX_CONSTANT_BYTES", 15_000)
+    monkeypatch.setattr(saved_model, "MAX_CONSTANT_BYTES", 8_000)
 
     def untouched(*arguments, **options):
         raise AssertionError("traced")
 
     monkeypatch.setattr(saved_model, "servable", untouched)
-    with pytest.raises(ValueError, match=r"the weights to freeze have 19,340 bytes, over the 15,000 .* leave freeze=True \(--freeze\) out"):
+    with pytest.raises(ValueError, match=r"the weights to freeze have 10,444 bytes, over the 8,000 .* leave freeze=True \(--freeze\) out"):
         export.export_saved_model(tiny_classifier, tmp_path / "versions", freeze=True)
     assert not (tmp_path / "versions").exists()
 

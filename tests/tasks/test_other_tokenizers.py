@@ -36,11 +36,11 @@ MAKERS = {
 
 
 @pytest.fixture
-def make(tiny_config):
+def make(quick_config):
     def make(name):
         keras.utils.set_random_seed(4)
         tokenizer = MAKERS[name]()
-        config = dataclasses.replace(tiny_config, vocab_size=tokenizer.vocabulary_size, initializer_range=0.3)
+        config = dataclasses.replace(quick_config, vocab_size=tokenizer.vocabulary_size, initializer_range=0.3)
         return BertClassifier(BertEncoder(config), ["a", "b"], tokenizer, text_pair=False)
 
     return make
