@@ -42,6 +42,24 @@ def shared(root):
 
 
 @pytest.fixture(scope="session")
+def fresh_python(tmp_path_factory):
+    """Starts Python processes that have TensorFlow at once; takes `subprocess`'s place. See tests/processes."""
+    from fresh_python import FreshPython
+
+    processes = FreshPython(tmp_path_factory.mktemp("processes"))
+    yield processes
+    processes.close()
+
+
+@pytest.fixture
+def answers_of_forks(monkeypatch, fresh_python):
+    """What is exported is asked in a fork, where export.verify starts a Python process."""
+    from export import verify
+
+    monkeypatch.setattr(verify, "subprocess", fresh_python)
+
+
+@pytest.fixture(scope="session")
 def uncased_vocabulary(reference):
     """bert-base-uncased's vocabulary."""
     return reference / "minilm" / "vocab.txt"
@@ -75,6 +93,14 @@ def tiny_config():
 
 
 @pytest.fixture(scope="session")
+def quick_config(tiny_config):
+    """For what is trained or exported whatever it is: to trace a step takes half as long as with two layers and dropout."""
+    import dataclasses
+
+    return dataclasses.replace(tiny_config, num_hidden_layers=1, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
+
+
+@pytest.fixture(scope="session")
 def tiny_tokenizer():
     from keras_bert import BertTokenizer
 
@@ -82,7 +108,7 @@ def tiny_tokenizer():
 
 
 @pytest.fixture(scope="session")
-def make_tiny_classifier(tiny_config, tiny_tokenizer):
+def make_tiny_classifier(quick_config, tiny_tokenizer):
     """Call it for a BertClassifier of three labels whose answers differ from text to text."""
 
     def make(**options):
@@ -94,7 +120,7 @@ def make_tiny_classifier(tiny_config, tiny_tokenizer):
 
         keras.utils.set_random_seed(7)
         # Weights of size 0.02 make all probabilities alike; 0.3 tells inputs apart.
-        config = dataclasses.replace(tiny_config, initializer_range=0.3)
+        config = dataclasses.replace(quick_config, initializer_range=0.3)
         return BertClassifier(BertEncoder(config), ["negative", "positive", "neutral"], tiny_tokenizer, **options)
 
     return make

@@ -9,12 +9,12 @@ import pytest
 
 
 @pytest.fixture
-def in_a_folder_with_readme_s_files(tmp_path, monkeypatch, tiny_config, tiny_tokenizer):
+def in_a_folder_with_readme_s_files(tmp_path, monkeypatch, quick_config, tiny_tokenizer):
     from keras_bert import BertClassifier, BertEncoder
     from keras_bert.text import save_vocabulary
 
     monkeypatch.chdir(tmp_path)
-    config = dataclasses.replace(tiny_config, max_position_embeddings=128)
+    config = dataclasses.replace(quick_config, max_position_embeddings=128)
     BertClassifier(BertEncoder(config), ["negative", "positive"], tiny_tokenizer).save_pretrained("path/to/bert")
     save_vocabulary(tiny_tokenizer.vocabulary, "vocab.txt")
     config.to_json_file("bert_config.json")
@@ -23,7 +23,7 @@ def in_a_folder_with_readme_s_files(tmp_path, monkeypatch, tiny_config, tiny_tok
     (tmp_path / "nli.jsonl.gz").write_bytes(gzip.compress("\n".join(map(json.dumps, rows)).encode()))
 
 
-def test_readme_s_python_runs(root, in_a_folder_with_readme_s_files, capsys):
+def test_readme_s_python_runs(root, in_a_folder_with_readme_s_files, answers_of_forks):
     blocks = re.findall(r"```python\n(.*?)```", (root / "README.md").read_text(), re.S)
     assert len(blocks) == 8
     names = {}

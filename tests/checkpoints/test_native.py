@@ -1,6 +1,5 @@
 import json
 import os
-import subprocess
 import sys
 
 import numpy as np
@@ -13,7 +12,7 @@ from keras_bert.checkpoints import save_network
 TEXTS = ["good film", "bad", "", "it was great, no?"]
 
 
-def test_classifier_round_trips_in_a_fresh_process(tmp_path, tiny_classifier):
+def test_classifier_round_trips_in_a_fresh_process(fresh_python, tmp_path, tiny_classifier):
     tiny_classifier.save_pretrained(tmp_path / "model")
     program = f"""
 import keras_bert, numpy as np
@@ -21,7 +20,7 @@ model = keras_bert.from_pretrained({str(tmp_path / "model")!r})
 np.save({str(tmp_path / "got.npy")!r}, model.predict({TEXTS!r}, verbose=0))
 print(model.labels)
 """
-    done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
+    done = fresh_python.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
     assert done.stdout.splitlines()[-1] == "['negative', 'positive', 'neutral']"
     np.testing.assert_array_equal(np.load(tmp_path / "got.npy"), tiny_classifier.predict(TEXTS, verbose=0))
 

@@ -12,12 +12,12 @@ from keras_bert.checkpoints import open_checkpoint
 
 
 @pytest.fixture
-def convert(root):
+def convert(root, fresh_python):
     """Run the real script. Returns: (return code, last line's object or None, stderr)."""
 
     def run(*arguments):
         command = [sys.executable, str(root / "examples" / "convert_checkpoint.py"), *map(str, arguments)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=root)
+        done = fresh_python.run(command, cwd=root)
         return done.returncode, json.loads(done.stdout.splitlines()[-1]) if done.returncode == 0 else None, done.stderr
 
     return run

@@ -65,9 +65,13 @@ def command(root, checkpoint, reviews, output_dir, *more):
     return [sys.executable, str(root / "examples" / "finetune_classifier.py"), *map(str, flags)]
 
 
-def start(arguments, **environment):
-    variables = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "2", "CUDA_VISIBLE_DEVICES": ""} | environment
-    return subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=variables)
+@pytest.fixture(scope="module")
+def start(fresh_python):
+    def start(arguments, **environment):
+        variables = os.environ | {"CUDA_VISIBLE_DEVICES": ""} | environment
+        return fresh_python.Popen(arguments, stderr=subprocess.STDOUT, env=variables)
+
+    return start
 
 
 def figures(process, *, returncode=0, timeout=300):
@@ -105,13 +109,16 @@ def largest_difference(one, other):
 
 @pytest.fixture(scope="module")
 def uninterrupted(tmp_path_factory, root, checkpoint, reviews):
-    """Directory of a run that nothing disturbed, and its figures."""
+    """Directory of a run that nothing disturbed, and its figures; Python started it, no fork."""
     output_dir = tmp_path_factory.mktemp("uninterrupted") / "run"
-    return output_dir, figures(start(command(root, checkpoint, reviews, output_dir)))
+    environment = os.environ | {"CUDA_VISIBLE_DEVICES": ""}
+    done = subprocess.run(command(root, checkpoint, reviews, output_dir), capture_output=True, text=True, check=False, env=environment)
+    assert done.returncode == 0, done.stderr
+    return output_dir, json.loads(done.stdout.splitlines()[-1])
 
 
 @pytest.mark.slow
-def test_it_is_stopped_by_sigterm_and_goes_on_to_the_same_weights(tmp_path, root, checkpoint, reviews, uninterrupted):
+def test_it_is_stopped_by_sigterm_and_goes_on_to_the_same_weights(tmp_path, start, root, checkpoint, reviews, uninterrupted):
     expected, expected_figures = uninterrupted
     assert expected_figures["steps"] == STEPS
     assert {path.name for path in expected.iterdir()} >= {"run.json", "log.jsonl", "tensorboard", "checkpoints", "model"}
@@ -131,7 +138,7 @@ def test_it_is_stopped_by_sigterm_and_goes_on_to_the_same_weights(tmp_path, root
 
 
 @pytest.mark.slow
-def test_five_kills_end_with_the_same_weights(tmp_path, root, checkpoint, reviews, uninterrupted):
+def test_five_kills_end_with_the_same_weights(tmp_path, start, root, checkpoint, reviews, uninterrupted):
     output_dir, chance = tmp_path / "run", random.Random(0)
     for number in range(5):
         process = start(command(root, checkpoint, reviews, output_dir))
@@ -146,7 +153,7 @@ def test_five_kills_end_with_the_same_weights(tmp_path, root, checkpoint, review
 
 
 @pytest.mark.slow
-def test_a_finished_run_trains_nothing_more_and_another_configuration_is_refused(root, checkpoint, reviews, uninterrupted):
+def test_a_finished_run_trains_nothing_more_and_another_configuration_is_refused(start, root, checkpoint, reviews, uninterrupted):
     output_dir, expected = uninterrupted
     before = model_weights(output_dir)
     others = ["--monitor", "val_loss", "--monitor_mode", "min", "--patience", 9, "--validate_every", 7, "--keep", 1]  # of no training
@@ -171,7 +178,7 @@ def test_a_finished_run_trains_nothing_more_and_another_configuration_is_refused
     ],
     ids=["accumulate", "float16", "lamb", "tokens_and_text_files", "pairs"],
 )
-def test_flags(tmp_path, root, checkpoint, reviews, flags):
+def test_flags(tmp_path, start, root, checkpoint, reviews, flags):
     flags = [reviews / flag if str(flag).endswith((".jsonl", ".txt")) else flag for flag in flags]
     if "pairs.jsonl" in str(flags):
         flags += ["--label_column", "label"]
@@ -181,7 +188,7 @@ def test_flags(tmp_path, root, checkpoint, reviews, flags):
 
 
 @pytest.mark.slow
-def test_a_misspelt_monitor_is_told_before_step_1_and_any_value_may_be_corrected(tmp_path, root, checkpoint, reviews):
+def test_a_misspelt_monitor_is_told_before_step_1_and_any_value_may_be_corrected(tmp_path, start, root, checkpoint, reviews):
     output = figures(start(command(root, checkpoint, reviews, tmp_path, "--monitor", "val_acc", "--batch_size", 8)), returncode=1)
     assert "monitor='val_acc' is none of what validation gives: val_loss, val_accuracy" in output
     assert not (tmp_path / "log.jsonl").exists()
@@ -189,7 +196,7 @@ def test_a_misspelt_monitor_is_told_before_step_1_and_any_value_may_be_corrected
 
 
 @pytest.mark.slow
-def test_a_profile_is_printed_and_written(tmp_path, root, checkpoint, reviews):
+def test_a_profile_is_printed_and_written(tmp_path, start, root, checkpoint, reviews):
     process = start(command(root, checkpoint, reviews, tmp_path / "run", "--max_steps", 25, "--profile", tmp_path / "profile"))
     output = process.communicate(timeout=300)[0]
     assert process.returncode == 0, output
@@ -201,13 +208,13 @@ def test_a_profile_is_printed_and_written(tmp_path, root, checkpoint, reviews):
 
 
 @pytest.mark.slow
-def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_checkpoint(tmp_path, root, checkpoint, reviews):
+def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_checkpoint(tmp_path, start, root, checkpoint, reviews):
     flags = ["--learning_rate", 1e30, "--warmup_steps", 0, "--clip_norm", 0, "--checkpoint_every", 1, "--log_every", 1]
     output = figures(start(command(root, checkpoint, reviews, tmp_path / "run", *flags)), returncode=1)
     assert "FloatingPointError" in output and "at step " in output and "lower learning rate" in output
 
 
-def workers(arguments, count=2):
+def workers(start, arguments, count=2):
     """Start one process a worker, on free ports of this machine."""
     sockets = [socket.socket() for _ in range(count)]
     for each in sockets:
@@ -220,17 +227,17 @@ def workers(arguments, count=2):
 
 
 @pytest.mark.slow
-def test_two_workers_survive_the_death_of_one_and_a_signal_to_one(tmp_path, root, checkpoint, reviews):
+def test_two_workers_survive_the_death_of_one_and_a_signal_to_one(tmp_path, start, root, checkpoint, reviews):
     def arguments(output_dir):
         # Two workers draw other dropout masks than one does; so both runs are of two.
         return command(root, checkpoint, reviews, output_dir)
 
     expected = tmp_path / "uninterrupted"
-    for process in workers(arguments(expected)):
+    for process in workers(start, arguments(expected)):
         assert figures(process)["steps"] == STEPS
 
     output_dir = tmp_path / "run"
-    chief, other = workers(arguments(output_dir))
+    chief, other = workers(start, arguments(output_dir))
     wait_for_step(chief, output_dir, 13)
     other.kill()
     began = time.monotonic()
@@ -239,14 +246,14 @@ def test_two_workers_survive_the_death_of_one_and_a_signal_to_one(tmp_path, root
     assert "error: another worker is gone" in output and "training goes on from the checkpoint of step 10" in output
     other.communicate()
 
-    chief, other = workers(arguments(output_dir))
+    chief, other = workers(start, arguments(output_dir))
     wait_for_step(chief, output_dir, 25)
     other.send_signal(signal.SIGTERM)  # one is asked; both stop after the same step
     stopped = [figures(process) for process in (chief, other)]
     assert [each["interrupted"] for each in stopped] == [True, True]
     assert stopped[0]["steps"] == stopped[1]["steps"]
 
-    done = [figures(process) for process in workers(arguments(output_dir))]
+    done = [figures(process) for process in workers(start, arguments(output_dir))]
     assert {each["resumed_from"] for each in done} == {stopped[0]["steps"]}
     assert done[0]["test_accuracy"] == done[1]["test_accuracy"]
     difference = largest_difference(model_weights(output_dir), model_weights(expected))
@@ -254,10 +261,8 @@ def test_two_workers_survive_the_death_of_one_and_a_signal_to_one(tmp_path, root
     assert difference <= 1e-6
 
 
-def test_help(root):
-    done = subprocess.run(
-        [sys.executable, str(root / "examples" / "finetune_classifier.py"), "--help"], capture_output=True, text=True, check=False
-    )
+def test_help(root, fresh_python):
+    done = fresh_python.run([sys.executable, str(root / "examples" / "finetune_classifier.py"), "--help"])
     assert done.returncode == 0
     for flag in ("--pretrained", "--train", "--output_dir", "--strategy", "--max_steps", "--accumulate", "--dtype", "--seed", "--tpu"):
         assert flag in done.stdout

@@ -1,6 +1,5 @@
 import dataclasses
 import functools
-import subprocess
 import sys
 
 import keras
@@ -126,7 +125,7 @@ def test_a_dict_is_no_config():
 
 
 @pytest.mark.parametrize("positions", ["learned", pytest.param("sinusoidal", marks=pytest.mark.slow)])
-def test_a_keras_file_reloads_in_a_fresh_process(tmp_path, encoder, positions):
+def test_a_keras_file_reloads_in_a_fresh_process(fresh_python, tmp_path, encoder, positions):
     encoder = BertEncoder(dataclasses.replace(encoder.config, position_embeddings=positions), return_attention_scores=True)
     inputs = batch([2, 5, 3, 0], [2, 8, 9, 3])
     encoder.save(tmp_path / "encoder.keras")
@@ -137,7 +136,7 @@ encoder = keras.saving.load_model({str(tmp_path / "encoder.keras")!r})
 outputs = encoder(dict(np.load({str(tmp_path / "inputs.npz")!r})))
 np.savez({str(tmp_path / "outputs.npz")!r}, sequence=outputs["sequence_output"], scores=outputs["attention_scores"][1])
 """
-    subprocess.run([sys.executable, "-c", program], check=True)
+    fresh_python.run([sys.executable, "-c", program], check=True)
     got, here = np.load(tmp_path / "outputs.npz"), encoder(inputs)
     np.testing.assert_array_equal(got["sequence"], here["sequence_output"])
     np.testing.assert_array_equal(got["scores"], here["attention_scores"][1])

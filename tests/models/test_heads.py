@@ -1,6 +1,5 @@
 """Heads beside outputs of Transformers (tests/reference), and beside closed forms in NumPy."""
 
-import subprocess
 import sys
 
 import keras
@@ -176,7 +175,7 @@ def test_a_misspelt_option_is_told(tiny_config, reference):
         keras_bert.from_pretrained(reference / "hugging_face" / "pretraining", cls=BertEncoder, pack=True)
 
 
-def test_every_network_reloads_from_a_keras_file_in_a_fresh_process(tiny_config, tmp_path):
+def test_every_network_reloads_from_a_keras_file_in_a_fresh_process(fresh_python, tiny_config, tmp_path):
     encoder = BertEncoder(tiny_config)
     networks = [
         MaskedLM(encoder),
@@ -209,6 +208,6 @@ for file in path.glob("*.keras"):
         compared += 1
 print(compared)
 """
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    done = fresh_python.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert int(done.stdout.split()[-1]) == len(expected) == 9

@@ -1,5 +1,4 @@
 import dataclasses
-import subprocess
 import sys
 
 import keras
@@ -86,11 +85,11 @@ def test_evaluate_on_datasets_of_ids_and_of_names(shared_classifier):
 
 
 @pytest.mark.parametrize("pooling", ["pooler", pytest.param("mean", marks=pytest.mark.slow)])
-def test_fit_on_raw_text_learns(tiny_config, tiny_tokenizer, pooling):
+def test_fit_on_raw_text_learns(quick_config, tiny_tokenizer, pooling):
     keras.utils.set_random_seed(2)
-    tiny_config = dataclasses.replace(tiny_config, initializer_range=0.2, hidden_dropout_prob=0.0)
+    config = dataclasses.replace(quick_config, initializer_range=0.2, num_hidden_layers=2)
     model = BertClassifier(
-        BertEncoder(tiny_config, pooler=pooling == "pooler"), ["negative", "positive", "neutral"], tiny_tokenizer, pooling=pooling
+        BertEncoder(config, pooler=pooling == "pooler"), ["negative", "positive", "neutral"], tiny_tokenizer, pooling=pooling
     )
     model.compile(optimizer=create_optimizer(6e-3, total_steps=5 * 20))
     history = model.fit(TEXTS, NAMES, batch_size=4, epochs=20, verbose=0)
@@ -202,14 +201,16 @@ def test_another_backend_is_told(make_tiny_classifier, monkeypatch):
         make_tiny_classifier()
 
 
-def test_a_fixed_length_for_tpus(tiny_config, tiny_tokenizer):
-    model = BertClassifier(BertEncoder(tiny_config), ["a", "b"], tiny_tokenizer, pad_to_multiple_of=None, max_length=16)
+def test_a_fixed_length_for_tpus(quick_config, tiny_tokenizer):
+    model = BertClassifier(BertEncoder(quick_config), ["a", "b"], tiny_tokenizer, pad_to_multiple_of=None, max_length=16)
     assert model.preprocess(["good"])["input_ids"].shape == (1, 16)
     model.fit(TEXTS, [0, 1] * 10, verbose=0)
 
 
 KERAS_PROGRAM = """
+import warnings
 import keras, numpy as np
+warnings.filterwarnings("error", category=UserWarning, module=r"keras\\Z")
 from keras_bert import BertClassifier
 assert keras.saving.get_registered_object("keras_bert>BertEmbedder")  # one brings all
 model = keras.saving.load_model({path!r})
@@ -222,14 +223,14 @@ print(loss[0], type(model.optimizer).__name__, int(model.optimizer.iterations))
 
 @pytest.mark.slow
 @pytest.mark.parametrize("compiled", ["own", "auto"])
-def test_a_keras_file_reloads_in_a_fresh_process(tmp_path, tiny_classifier, compiled):
+def test_a_keras_file_reloads_in_a_fresh_process(fresh_python, tmp_path, tiny_classifier, compiled):
     if compiled == "own":
         tiny_classifier.compile(optimizer=create_optimizer(1e-3, total_steps=100))
     tiny_classifier.fit(TEXTS, NAMES, batch_size=10, verbose=0)
     path, output = str(tmp_path / "model.keras"), str(tmp_path / "got.npy")
     tiny_classifier.save(path)
     program = KERAS_PROGRAM.format(path=path, output=output, texts=TEXTS, names=NAMES)
-    done = subprocess.run([sys.executable, "-W", "error::UserWarning:keras", "-c", program], capture_output=True, text=True, check=False)
+    done = fresh_python.run([sys.executable, "-c", program])
     assert done.returncode == 0, done.stderr
     np.testing.assert_array_equal(np.load(output), tiny_classifier.predict(TEXTS, verbose=0))
     loss, optimizer, steps = done.stdout.split("\n")[-2].split()
@@ -297,8 +298,8 @@ def test_odd_texts_are_answered(shared_classifier):
     np.testing.assert_allclose(got.sum(-1), 1.0, atol=1e-6)
 
 
-def test_without_a_vocabulary_only_text_is_refused(tiny_config):
-    model = BertClassifier(BertEncoder(tiny_config), ["a", "b"])
+def test_without_a_vocabulary_only_text_is_refused(quick_config):
+    model = BertClassifier(BertEncoder(quick_config), ["a", "b"])
     with pytest.raises(ValueError, match="without a vocabulary"):
         model.predict(["good"])
     batch = {name: np.ones((2, 4), "int32") for name in ("input_ids", "token_type_ids", "attention_mask")}
@@ -320,9 +321,9 @@ def test_without_a_vocabulary_only_text_is_refused(tiny_config):
     ],
     ids=range(6),
 )
-def test_bad_arguments_are_told(tiny_config, options, words):
+def test_bad_arguments_are_told(quick_config, options, words):
     with pytest.raises(ValueError, match=words):
-        BertClassifier(BertEncoder(tiny_config), **({"labels": ["a", "b"]} | options))
+        BertClassifier(BertEncoder(quick_config), **({"labels": ["a", "b"]} | options))
 
 
 def test_training_batches_begin_anywhere(shared_classifier):

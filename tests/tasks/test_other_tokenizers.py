@@ -36,11 +36,11 @@ MAKERS = {
 
 
 @pytest.fixture
-def make(tiny_config):
+def make(quick_config):
     def make(name):
         keras.utils.set_random_seed(4)
         tokenizer = MAKERS[name]()
-        config = dataclasses.replace(tiny_config, vocab_size=tokenizer.vocabulary_size, initializer_range=0.3)
+        config = dataclasses.replace(quick_config, vocab_size=tokenizer.vocabulary_size, initializer_range=0.3)
         return BertClassifier(BertEncoder(config), ["a", "b"], tokenizer, text_pair=False)
 
     return make
@@ -61,7 +61,7 @@ def test_saved_and_loaded(make, tmp_path, name):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", MAKERS)
-def test_exported(make, tmp_path, name):
+def test_exported(make, answers_of_forks, tmp_path, name):
     model = make(name)
     path = export.export_saved_model(model, tmp_path)
     assert export.verify_saved_model(path, model) <= 1e-6

@@ -20,9 +20,9 @@ def cross_entropy(logits, target):
 
 
 @pytest.fixture
-def masked_lm(tiny_config, tiny_tokenizer):
+def masked_lm(quick_config, tiny_tokenizer):
     keras.utils.set_random_seed(5)
-    return BertMaskedLM(BertEncoder(tiny_config, pooler=False), tiny_tokenizer)
+    return BertMaskedLM(BertEncoder(quick_config, pooler=False), tiny_tokenizer)
 
 
 def test_the_masked_lm_loss_is_divided_by_real_targets(masked_lm):
@@ -32,9 +32,9 @@ def test_the_masked_lm_loss_is_divided_by_real_targets(masked_lm):
     assert got == pytest.approx(np.sum(real) / 3, rel=1e-5)  # four slots, three of them real
 
 
-def test_both_losses_of_pretraining_add_up(tiny_config):
+def test_both_losses_of_pretraining_add_up(quick_config):
     keras.utils.set_random_seed(5)
-    model = BertPretrainer(BertEncoder(tiny_config))
+    model = BertPretrainer(BertEncoder(quick_config))
     outputs = {name: np.asarray(value) for name, value in model(BATCH).items()}
     real = [cross_entropy(outputs["mlm_logits"][row, place], MASKED_IDS[row, place]) for row, place in ((0, 0), (0, 1), (1, 0))]
     following = [cross_entropy(outputs["nsp_logits"][row], target) for row, target in enumerate((0, 1))]
@@ -72,11 +72,11 @@ def test_fine_tuning_starts_from_a_masked_lm(tmp_path, masked_lm):
     assert model.load_report.initialised == ("pooler/dense/kernel", "pooler/dense/bias", "classifier/kernel", "classifier/bias")
 
 
-def test_embeddings_of_texts_do_not_hang_on_their_batch(tiny_config, tiny_tokenizer):
-    model = BertEmbedder(BertEncoder(tiny_config), tiny_tokenizer)
+def test_embeddings_of_texts_do_not_hang_on_their_batch(quick_config, tiny_tokenizer):
+    model = BertEmbedder(BertEncoder(quick_config), tiny_tokenizer)
     texts = ["a good film", "bad", "", "it was great , no ?"]
     together = model.predict(texts, verbose=0)
-    assert together.shape == (4, tiny_config.hidden_size) and together.dtype == np.float32
+    assert together.shape == (4, quick_config.hidden_size) and together.dtype == np.float32
     np.testing.assert_allclose(np.linalg.norm(together, axis=1), np.ones(4), atol=1e-6)
     for text, vector in zip(texts, together, strict=True):
         np.testing.assert_allclose(model.predict([text], verbose=0)[0], vector, atol=1e-6)

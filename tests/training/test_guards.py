@@ -8,8 +8,8 @@ from keras_bert.training import create_optimizer, get_strategy
 
 
 @pytest.fixture(scope="module")
-def model(tiny_config):
-    model = BertClassifier(BertEncoder(tiny_config), ["a", "b"])
+def model(quick_config):
+    model = BertClassifier(BertEncoder(quick_config), ["a", "b"])
     model.compile(create_optimizer(1e-4, total_steps=10))
     return model
 
@@ -66,8 +66,8 @@ def test_an_id_outside_the_vocabulary_is_told_by_the_batch_that_holds_it(model):
         model.fit(dataset, verbose=0)
 
 
-def test_a_loss_that_is_no_number_stops_fit_and_names_the_step(tiny_config):
-    model = BertClassifier(BertEncoder(tiny_config), ["a", "b"])
+def test_a_loss_that_is_no_number_stops_fit_and_names_the_step(quick_config):
+    model = BertClassifier(BertEncoder(quick_config), ["a", "b"])
     model.compile(keras.optimizers.SGD(1e30))
     with pytest.raises(FloatingPointError, match=r"the loss is (nan|inf) at update \d+ \(batch \d+\); .*lower learning rate"):
         model.fit(batch(), LABELS, batch_size=1, epochs=5, verbose=0)

@@ -5,7 +5,6 @@ import os
 import re
 import signal
 import socket
-import subprocess
 import sys
 import time
 
@@ -21,18 +20,15 @@ SECONDS_TO_NOTICE = 60
 
 
 @pytest.fixture(scope="module")
-def launch(root):
-    """Start a program of programs/. Args: name, arguments. workers: processes; 0: one, which is no worker. Returns: list of Popen."""
+def launch(root, fresh_python):
+    """Start a program of programs/. Args: name, arguments. workers: processes; 0: one, which is no worker. Returns: list of processes."""
 
     def run(name, *arguments, workers=0):
-        environment = os.environ | {"PYTHONPATH": str(root), "CUDA_VISIBLE_DEVICES": "", "TF_CPP_MIN_LOG_LEVEL": "3"}
+        environment = os.environ | {"PYTHONPATH": str(root), "CUDA_VISIBLE_DEVICES": ""}
         command = [sys.executable, str(root / "tests" / "training" / "programs" / name), *map(str, arguments)]
         cluster = {"worker": [f"127.0.0.1:{port}" for port in free_ports(workers)]}
         tasks = [{"TF_CONFIG": json.dumps({"cluster": cluster, "task": {"type": "worker", "index": index}})} for index in range(workers)]
-        return [
-            subprocess.Popen(command, env=environment | task, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-            for task in tasks or [{}]
-        ]
+        return [fresh_python.Popen(command, env=environment | task) for task in tasks or [{}]]
 
     return run
 

@@ -302,18 +302,22 @@ def compare_mirrored():
         print(json.dumps([f"{kind.__name__} {graph} {options}", difference, float(abs(one[0] - START).max())]))
 
 
-def run_in_process(function, **environment):
-    """Run a function of this file in a process of its own: devices and backend are chosen once a process. Returns: its lines."""
+def run_in_process(run, function, **environment):
+    """Run a function of this file in a process of its own: devices and backend are chosen once a process.
+
+    Args: run: subprocess.run, or what takes its place.
+    Returns: its lines.
+    """
     program = f"import runpy; runpy.run_path({__file__!r})[{function!r}]()"
     environment = os.environ | {"CUDA_VISIBLE_DEVICES": "", "PYTHONWARNINGS": "ignore"} | environment
     environment["PYTHONPATH"] = os.pathsep.join(sys.path)
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment, check=False)
+    done = run([sys.executable, "-c", program], capture_output=True, text=True, env=environment, check=False)
     assert done.returncode == 0, done.stderr
     return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("[")]
 
 
-def test_two_replicas_come_to_the_weights_moments_and_averages_of_one():
-    results = run_in_process("compare_mirrored")
+def test_two_replicas_come_to_the_weights_moments_and_averages_of_one(fresh_python):
+    results = run_in_process(fresh_python.run, "compare_mirrored")
     assert len(results) == 5
     for case, difference, moved in results:
         assert difference <= 1e-6, case
@@ -349,7 +353,7 @@ def train_jax():
 
 @pytest.mark.slow
 def test_jax_comes_to_the_weights_of_tensorflow():
-    results = run_in_process("train_jax", KERAS_BACKEND="jax")
+    results = run_in_process(subprocess.run, "train_jax", KERAS_BACKEND="jax")
     for (kind, correction), theirs in zip(BACKEND_CASES, results, strict=True):
         ours = train(kind, bias_correction=correction)[: len(theirs)]
         for left, right in zip(ours, theirs, strict=True):

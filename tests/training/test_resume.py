@@ -6,7 +6,6 @@ import random
 import re
 import shutil
 import signal
-import subprocess
 import sys
 import time
 
@@ -20,14 +19,14 @@ OWN_VALUES = ("loss", "gradient_norm", "learning_rate", "val_loss")  # those of 
 
 
 @pytest.fixture(scope="module")
-def start(root):
-    """Start programs/run.py. Args: its arguments. Returns: subprocess.Popen."""
-    environment = os.environ | {"PYTHONPATH": str(root), "CUDA_VISIBLE_DEVICES": "", "TF_CPP_MIN_LOG_LEVEL": "3"}
+def start(root, fresh_python):
+    """Start programs/run.py. Args: its arguments. Returns: the process."""
+    environment = os.environ | {"PYTHONPATH": str(root), "CUDA_VISIBLE_DEVICES": ""}
     program = root / "tests" / "training" / "programs" / "run.py"
 
     def run(*arguments):
         command = [sys.executable, str(program), *map(str, arguments)]
-        return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        return fresh_python.Popen(command, env=environment)
 
     return run
 

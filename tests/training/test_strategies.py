@@ -2,7 +2,6 @@
 
 import json
 import os
-import subprocess
 import sys
 
 import numpy as np
@@ -18,23 +17,28 @@ BY_HAND = {"by_hand": {"strategy": "by_hand"}}
 
 
 @pytest.fixture
-def train(root, tmp_path):
+def train(run_program, tmp_path):
     """Run programs/train.py. Args: cases: name -> arguments; others: arguments of all. Returns: name -> dict of arrays."""
 
     def run(cases, **others):
-        run_program(root, "train.py", tmp_path, json.dumps({name: case | others for name, case in cases.items()}))
+        run_program("train.py", tmp_path, json.dumps({name: case | others for name, case in cases.items()}))
         return {name: dict(np.load(tmp_path / f"{name}.npz")) for name in cases}
 
     return run
 
 
-def run_program(root, name, *arguments):
-    """Returns: what it printed."""
-    environment = os.environ | {"PYTHONPATH": str(root), "CUDA_VISIBLE_DEVICES": "", "TF_CPP_MIN_LOG_LEVEL": "3"}
-    command = [sys.executable, str(root / "tests" / "training" / "programs" / name), *map(str, arguments)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[-4000:]
-    return done.stdout
+@pytest.fixture(scope="module")
+def run_program(root, fresh_python):
+    """Run a program of programs/. Args: its name and arguments. Returns: what it printed."""
+
+    def run(name, *arguments):
+        environment = os.environ | {"PYTHONPATH": str(root), "CUDA_VISIBLE_DEVICES": ""}
+        command = [sys.executable, str(root / "tests" / "training" / "programs" / name), *map(str, arguments)]
+        done = fresh_python.run(command, env=environment)
+        assert done.returncode == 0, done.stderr[-4000:]
+        return done.stdout
+
+    return run
 
 
 def difference(results, name, other, kind="weight"):
@@ -136,8 +140,8 @@ def test_half_precision_comes_close(train, dtype, tolerance):
 
 
 @pytest.mark.slow
-def test_replicas_and_micro_batches_draw_masks_of_their_own(root):
-    runs = {name: np.array(run) for name, run in json.loads(run_program(root, "dropout_masks.py")).items()}
+def test_replicas_and_micro_batches_draw_masks_of_their_own(run_program):
+    runs = {name: np.array(run) for name, run in json.loads(run_program("dropout_masks.py")).items()}
     for name, taken in runs.items():
         for update in taken:
             # Of 1000 features as many as are dropped once, and not in both rows or none, are 500 by chance, give or take 16; with one
@@ -149,8 +153,8 @@ def test_replicas_and_micro_batches_draw_masks_of_their_own(root):
 
 
 @pytest.mark.slow
-def test_the_end_of_the_data_counts_nothing(root):
+def test_the_end_of_the_data_counts_nothing(run_program):
     """Keras 3.15 counts one update and one batch more where it finds the end: 36 updates in 3 epochs of 11, an accuracy of 11/12."""
-    for name, counted in json.loads(run_program(root, "end_of_data.py")).items():
+    for name, counted in json.loads(run_program("end_of_data.py")).items():
         assert counted["updates"] == 3 * (6 if "accumulated" in name else 11), name
         assert counted["fit_accuracy"] == [1.0, 1.0, 1.0] and counted["accuracy"] == 1.0, name
