@@ -10,12 +10,13 @@ import pytest
 
 @pytest.fixture
 def in_a_folder_with_readme_s_files(tmp_path, monkeypatch, quick_config, tiny_tokenizer):
-    from keras_bert import BertClassifier, BertEncoder
+    from keras_bert import BertClassifier, BertEncoder, BertPretrainer
     from keras_bert.text import save_vocabulary
 
     monkeypatch.chdir(tmp_path)
     config = dataclasses.replace(quick_config, max_position_embeddings=128)
     BertClassifier(BertEncoder(config), ["negative", "positive"], tiny_tokenizer).save_pretrained("path/to/bert")
+    BertPretrainer(BertEncoder(config), tiny_tokenizer).save_pretrained("path/to/pretrained_bert")
     save_vocabulary(tiny_tokenizer.vocabulary, "vocab.txt")
     config.to_json_file("bert_config.json")
     (tmp_path / "train.tsv").write_text("good film\t1\nbad film\t0\n")
@@ -25,7 +26,7 @@ def in_a_folder_with_readme_s_files(tmp_path, monkeypatch, quick_config, tiny_to
 
 def test_readme_s_python_runs(root, in_a_folder_with_readme_s_files, answers_of_forks):
     blocks = re.findall(r"```python\n(.*?)```", (root / "README.md").read_text(), re.S)
-    assert len(blocks) == 8
+    assert len(blocks) == 9
     names = {}
     for block in blocks:
         exec(compile(block, "README.md", "exec"), names)
