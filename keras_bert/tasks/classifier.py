@@ -6,7 +6,7 @@ from keras_bert.labels import check_labels
 from keras_bert.metrics import adapted
 from keras_bert.models import SequenceClassifier
 from keras_bert.preprocessing import ClassificationPreprocessor
-from keras_bert.problem_type import SINGLE_LABEL, SOFTMAX, activate
+from keras_bert.problem_type import LINEAR, SINGLE_LABEL, SOFTMAX, activate
 from keras_bert.tasks.task import Task
 
 
@@ -107,7 +107,7 @@ class BertClassifier(Task):
     @property
     def _chooses(self):
         """Whether it answers one label of several: what there is a loss for, as yet."""
-        return self.network.activation == SOFTMAX and self.network.problem_type == SINGLE_LABEL
+        return self.network.num_labels > 1 and self.network.problem_type == SINGLE_LABEL
 
     def default_loss(self):
         return keras.losses.SparseCategoricalCrossentropy(from_logits=True) if self._chooses else None
@@ -133,4 +133,6 @@ class BertClassifier(Task):
         super().compile(optimizer=optimizer, loss=loss, **({"metrics": metrics} | kwargs))
 
     def predictions(self, outputs):
-        return activate(outputs, self.network.activation)
+        # A cross-encoder of several labels may say "linear", as sentence-transformers writes it; its answers have probabilities all the same.
+        is_linear = self._chooses and self.network.activation == LINEAR
+        return activate(outputs, SOFTMAX if is_linear else self.network.activation)

@@ -8,6 +8,7 @@ from keras_bert.checkpoints import native
 from keras_bert.checkpoints.checkpoint import load_weights
 from keras_bert.checkpoints.networks import as_checkpoint, build_network, check_vocabulary_size
 from keras_bert.labels import check_labels
+from keras_bert.models.network import refuse_to_quantize
 from keras_bert.tasks.raw_data import RawData
 from keras_bert.text.serialization import tokenizer_from_config, tokenizer_to_config
 from keras_bert.training import create_optimizer
@@ -115,6 +116,9 @@ class Task(RawData):
     def predict_step(self, data):
         return self.predictions(super().predict_step(data))
 
+    def quantize(self, mode=None, config=None, **kwargs):
+        refuse_to_quantize(self)
+
     # What a subclass gives.
 
     def default_loss(self):
@@ -210,6 +214,8 @@ class Task(RawData):
     def _settings_from(cls, checkpoint, options):
         """What the checkpoint says of the same task, under what the user says."""
         settings = dict(checkpoint.settings) if checkpoint.task == cls.__name__ else {}
+        if checkpoint.task is None and "max_length" in checkpoint.settings:  # a cross-encoder's
+            settings["max_length"] = checkpoint.settings["max_length"]
         # None is a value of its own to these two; to the others it means the checkpoint's.
         own_none = ("pad_to_multiple_of", "text_pair")
         settings |= {name: value for name, value in options.items() if value is not None or name in own_none}

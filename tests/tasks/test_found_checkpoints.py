@@ -3,6 +3,7 @@
 import dataclasses
 import json
 
+import keras
 import numpy as np
 import pytest
 
@@ -80,3 +81,29 @@ def test_a_pair_is_one_segment_where_the_checkpoint_has_one_token_type(tiny_conf
     model = BertClassifier(BertEncoder(dataclasses.replace(tiny_config, type_vocab_size=1)), ["a", "b"], tiny_tokenizer)
     batch = model.preprocess(["good"], ["bad film"])
     assert not np.any(batch["token_type_ids"]) and np.isfinite(model.predict((["good"], ["bad film"]), verbose=0)).all()
+
+
+def test_a_task_is_not_quantized_by_half(shared_classifier):
+    before = [weight.path for weight in shared_classifier.network.weights]
+    with pytest.raises(NotImplementedError, match=r"BertClassifier cannot be quantized yet.*bfloat16"):
+        shared_classifier.quantize("int8")
+    assert [weight.path for weight in shared_classifier.network.weights] == before
+
+
+def test_lora_s_answers_come_back_merged(make_tiny_classifier, tmp_path):
+    model = make_tiny_classifier(text_pair=False)
+    texts = ["good film", "bad", "it was great"]
+    model.predict(texts, verbose=0)
+    for layer in (model.encoder.get_layer("layer_0").attention.qkv, model.encoder.get_layer("layer_1").output_dense):
+        layer.enable_lora(4)
+    model.compile(keras.optimizers.Adam(0.1))
+    model.fit(texts, [0, 1, 2], epochs=2, verbose=0)
+    expected = model.predict(texts, verbose=0)
+    model.save_pretrained(tmp_path / "model")
+    np.testing.assert_allclose(keras_bert.from_pretrained(tmp_path / "model").predict(texts, verbose=0), expected, atol=1e-5)
+
+
+def test_several_labels_without_an_activation_are_answered_with_probabilities(tiny_config, tiny_tokenizer):
+    model = BertClassifier(BertEncoder(tiny_config), ["no", "yes"], tiny_tokenizer, activation="linear", text_pair=False)
+    (answer,) = model.answer(["good"])
+    assert sum(answer["probabilities"]) == pytest.approx(1, abs=1e-6)
