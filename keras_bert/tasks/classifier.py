@@ -133,6 +133,6 @@ class BertClassifier(Task):
         super().compile(optimizer=optimizer, loss=loss, **({"metrics": metrics} | kwargs))
 
     def predictions(self, outputs):
-        # A cross-encoder of several labels may say "linear", as sentence-transformers writes it; its answers have probabilities all the same.
+        # A cross-encoder of several labels may say "linear", as sentence-transformers writes it; it is answered with probabilities.
         is_linear = self._chooses and self.network.activation == LINEAR
         return activate(outputs, SOFTMAX if is_linear else self.network.activation)
