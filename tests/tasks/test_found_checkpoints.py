@@ -94,7 +94,8 @@ def test_lora_s_answers_come_back_merged(make_tiny_classifier, tmp_path):
     model = make_tiny_classifier(text_pair=False)
     texts = ["good film", "bad", "it was great"]
     model.predict(texts, verbose=0)
-    for layer in (model.encoder.get_layer("layer_0").attention.qkv, model.encoder.get_layer("layer_1").output_dense):
+    block = model.encoder.get_layer("layer_0")
+    for layer in (block.attention.qkv, block.output_dense):
         layer.enable_lora(4)
     model.compile(keras.optimizers.Adam(0.1))
     model.fit(texts, [0, 1, 2], epochs=2, verbose=0)
