@@ -164,5 +164,5 @@ def test_verify_compares_every_output(make_tiny_classifier, tmp_path, monkeypatc
     model = make_tiny_classifier(text_pair=False)
     path = export.export_saved_model(model, tmp_path)
     model.labels = ["x", "y", "z"]  # the numbers agree, the names do not
-    with pytest.raises(ValueError, match=r"signature serving_default answers label \[.*'positive'.*the model .*'y'"):
+    with pytest.raises(ValueError, match=r"signature serving_default answers label \[.*'negative'.*the model .*'x'"):
         export.verify_saved_model(path, model)
