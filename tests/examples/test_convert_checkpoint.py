@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -103,13 +104,21 @@ print(json.dumps({"peak_bytes": peak, "seconds": time.monotonic() - started}))
 """
 
 
+@pytest.fixture(scope="module")
+def large(root, fresh_python, tmp_path_factory):
+    """Directory of a BERT-large in Transformers' format."""
+    path = tmp_path_factory.mktemp("large") / "bert"
+    fresh_python.run([sys.executable, "-c", LARGE_PROGRAM, path], check=True, cwd=root)
+    yield path
+    shutil.rmtree(path)  # 1.3 GB
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="the peak is read from Linux's /proc")
 @pytest.mark.parametrize("format", ["keras_bert", "hugging_face", "model_garden"])
-def test_bert_large_takes_little_memory(root, tmp_path, format):
-    subprocess.run([sys.executable, "-c", LARGE_PROGRAM, str(tmp_path / "large")], check=True, cwd=root)
+def test_bert_large_takes_little_memory(root, large, tmp_path, format):
     script = str(root / "examples" / "convert_checkpoint.py")
-    arguments = ["--input", str(tmp_path / "large"), "--output_dir", str(tmp_path / "out"), "--format", format]
+    arguments = ["--input", str(large), "--output_dir", str(tmp_path / "out"), "--format", format]
     done = subprocess.run(
         [sys.executable, "-c", MEASURED_PROGRAM, script, *arguments], capture_output=True, text=True, check=False, cwd=root
     )

@@ -19,7 +19,7 @@ ROWS_TXT = ("--train", "rows.txt", "--validation", "rows.txt", "--test", "rows.t
 
 
 @pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory, tiny_config, tiny_tokenizer):
+def checkpoint(tmp_path_factory, quick_config, tiny_tokenizer):
     """A masked language model, as users fine-tune one; with dropout."""
     import keras
 
@@ -27,7 +27,7 @@ def checkpoint(tmp_path_factory, tiny_config, tiny_tokenizer):
 
     keras.utils.set_random_seed(3)
     path = tmp_path_factory.mktemp("checkpoint") / "bert"
-    config = dataclasses.replace(tiny_config, hidden_dropout_prob=0.1, attention_probs_dropout_prob=0.1, initializer_range=0.2)
+    config = dataclasses.replace(quick_config, hidden_dropout_prob=0.1, attention_probs_dropout_prob=0.1, initializer_range=0.2)
     BertMaskedLM(BertEncoder(config), tiny_tokenizer).save_pretrained(path)
     return path
 

@@ -4,6 +4,7 @@ A line is a JSON object: directory, arguments, environment, cwd, one_output. The
 at the end, returncode, as subprocess gives it: -9 after SIGKILL.
 """
 
+import contextlib
 import gc
 import json
 import locale
@@ -63,7 +64,8 @@ def become(request):
     os.environ.clear()
     os.environ.update(request["environment"])
     os.chdir(request["cwd"])
-    locale.setlocale(locale.LC_CTYPE, "")
+    with contextlib.suppress(locale.Error):  # one that is not installed; Python starts all the same
+        locale.setlocale(locale.LC_CTYPE, "")
     random.seed()
     np.random.seed()
 
@@ -91,6 +93,7 @@ if __name__ == "__main__":
     assert not [name for name in sys.modules if name.split(".")[0] == "keras_bert"]
     gc.freeze()  # or each fork's collector copies all that was imported
     request = serve()
-    if request is not None:
-        become(request)
-        run(request["arguments"])
+    if request is None:
+        os._exit(0)  # to take all modules apart takes a second
+    become(request)
+    run(request["arguments"])

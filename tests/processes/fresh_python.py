@@ -22,10 +22,14 @@ FORKING = pathlib.Path(__file__).parent / "forking.py"
 
 
 class FreshPython:
-    """Starts Python processes. Args: directory: for what they print; it is left to its owner."""
+    """Starts Python processes.
 
-    def __init__(self, directory):
+    Args: directory: for what they print; it is left to its owner. environment: what Python itself is to read when it starts.
+    """
+
+    def __init__(self, directory, **environment):
         self._directory = directory
+        self._environment = environment
         self._server = None
 
     def Popen(self, command, *, env=None, cwd=None, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True):
@@ -47,12 +51,12 @@ class FreshPython:
         request = {
             "directory": directory,
             "arguments": arguments,
-            "environment": dict(os.environ if env is None else env),
+            "environment": (os.environ if env is None else env) | self._environment,
             "cwd": os.path.abspath(os.getcwd() if cwd is None else cwd),
             "one_output": one_output,
         }
         if self._server is None:
-            self._server = _started()
+            self._server = _started(self._environment)
         print(json.dumps(request), file=self._server.stdin, flush=True)
         return Process(command, directory, self._server)
 
@@ -73,9 +77,9 @@ class FreshPython:
             self._server = None
 
 
-def _started():
+def _started(environment):
     # Each fork is given PYTHONPATH with the rest of its environment.
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | environment
     return subprocess.Popen([sys.executable, str(FORKING)], stdin=subprocess.PIPE, text=True, env=environment)
 
 

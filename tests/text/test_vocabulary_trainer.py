@@ -3,8 +3,6 @@
 import collections
 import gzip
 import hashlib
-import os
-import subprocess
 import sys
 
 import pytest
@@ -85,7 +83,7 @@ def test_special_and_unused_pieces_stand_first():
         train_vocabulary(iter(["ab"]), 100, special=special[:3])
 
 
-def test_every_run_gives_the_same_list_and_the_tokenizer_takes_it(root, tmp_path, review_lines):
+def test_every_run_gives_the_same_list_and_the_tokenizer_takes_it(root, other_python, tmp_path, review_lines):
     # More pieces asked for than there are frequent pairs without ties, on files in either order.
     (tmp_path / "a.txt").write_text("\n".join(review_lines[:700]), encoding="utf-8")
     with gzip.open(tmp_path / "b.gz", "wt", encoding="utf-8") as file:
@@ -99,10 +97,9 @@ import hashlib, sys
 from keras_bert.text.vocabulary_trainer import train_vocabulary
 print(hashlib.sha256("\\n".join(train_vocabulary(sys.argv[1:], 2000, progress=False)).encode()).hexdigest())
 """
-    environment = os.environ | {"PYTHONHASHSEED": "7", "RAYON_NUM_THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
-    command = [sys.executable, "-c", program, *map(str, files[::-1])]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=root, check=True)
+    done = other_python.run([sys.executable, "-c", program, *files[::-1]], cwd=root, check=True)
     assert done.stdout.strip() == digest
+    assert hash("a word") != int(other_python.run([sys.executable, "-c", "print(hash('a word'))"]).stdout)
 
     save_vocabulary(check_vocabulary(vocabulary), tmp_path / "vocab.txt")
     assert load_vocabulary(tmp_path / "vocab.txt") == vocabulary

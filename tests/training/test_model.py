@@ -102,14 +102,13 @@ def test_clipping_is_of_the_accumulated_gradient(clip_norm):
     assert float(model.scale.numpy()) == pytest.approx(5.0 if clip_norm is None else 2.0)
 
 
-def test_one_step_is_that_of_plain_tensorflow(tiny_config):
+def test_one_step_is_that_of_plain_tensorflow(quick_config):
     x, y = contract(6, 12), np.random.default_rng(1).integers(5, 19, (6, 12)).astype("int32")
     weights = x["attention_mask"].astype("float32")
-    config = BertConfig(**{**tiny_config.to_dict(), "hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0})
     models = []
     for _ in range(2):
         keras.utils.set_random_seed(0)
-        models.append(BertMaskedLM(BertEncoder(config)))
+        models.append(BertMaskedLM(BertEncoder(quick_config)))
     models[0].compile(keras.optimizers.SGD(0.5, global_clipnorm=0.7))
     models[0].fit(x, y, sample_weight=weights, batch_size=6, shuffle=False, verbose=0)
     variables = [variable.value for variable in models[1].trainable_variables]
@@ -125,13 +124,12 @@ def test_one_step_is_that_of_plain_tensorflow(tiny_config):
         np.testing.assert_allclose(ours.numpy(), variable.numpy() - 0.5 * tf.convert_to_tensor(gradient).numpy(), atol=1e-6)
 
 
-def test_adversarial_training_adds_the_loss_of_the_worst_shift(tiny_config):
+def test_adversarial_training_adds_the_loss_of_the_worst_shift(quick_config):
     epsilon, x, y = 0.5, contract(5, 8), np.array([0, 1, 1, 0, 1])
-    config = BertConfig(**{**tiny_config.to_dict(), "hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0})
     models = []
     for _ in range(2):
         keras.utils.set_random_seed(0)
-        models.append(BertClassifier(BertEncoder(config), ["a", "b"]))
+        models.append(BertClassifier(BertEncoder(quick_config), ["a", "b"]))
     models[0].compile(keras.optimizers.SGD(0.5), adversarial_epsilon=epsilon)
     models[0].fit(x, y, batch_size=5, shuffle=False, verbose=0)
 
@@ -144,7 +142,7 @@ def test_adversarial_training_adds_the_loss_of_the_worst_shift(tiny_config):
         with embeddings.perturbed(shift):
             return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(y, network(batch)))
 
-    still = tf.zeros([5, 8, config.hidden_size])
+    still = tf.zeros([5, 8, quick_config.hidden_size])
     with tf.GradientTape(persistent=True) as tape:
         tape.watch(still)
         loss = loss_at(still)
