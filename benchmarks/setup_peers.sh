@@ -3,7 +3,7 @@
 #
 #     benchmarks/setup_peers.sh [DIRECTORY]        # default: benchmarks/.peers
 #
-# About 6 minutes and 4.4 GB where pip finds a CPU build of PyTorch; its CUDA build brings some GB more. PYTHON=... chooses
+# About 6 minutes and 4.5 GB where pip finds a CPU build of PyTorch; its CUDA build brings some GB more. PYTHON=... chooses
 # the interpreter (default: python3.11). Run it again to mend or update what is there.
 set -euo pipefail
 
@@ -14,6 +14,7 @@ packages=(
   "tensorflow-text==2.20.*"
   torch==2.13.0
   transformers==5.23.0
+  sentence-transformers==6.2.0
   tokenizers==0.23.3
   onnxruntime==1.31.1
   onnx==1.23.2        # torch.onnx writes by these two

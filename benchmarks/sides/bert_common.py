@@ -38,7 +38,7 @@ class ClassifierSide:
         self.threads = settings["threads"]
         self.job = settings["job"]
         self.policy = settings["policy"]
-        self.versions = {name: importlib.metadata.version(name) for name in self.libraries}
+        self.versions = versions(self.libraries)
         self.batches = random_batches(settings)
         self.prepare()
 
@@ -77,6 +77,11 @@ class ClassifierSide:
     @property
     def compute_dtype(self):
         return self.policy.removeprefix("mixed_")
+
+
+def versions(libraries):
+    """Args: libraries: names of distributions. Returns: dict of name to version."""
+    return {name: importlib.metadata.version(name) for name in libraries}
 
 
 def random_batches(settings):
