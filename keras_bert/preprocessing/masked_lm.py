@@ -53,7 +53,7 @@ class MaskedLMPreprocessor(TextPreprocessor):
 
     def decode(self, predictions, inputs, rows):
         likely = activate(predictions, SOFTMAX)  # (B, M, V)
-        vocabulary = self.tokenizer.vocabulary
+        vocabulary = self.tokenizer.pieces
         # A word embedding may have more rows than there are pieces, to be a multiple of 8: those are never meant.
         scores, ids = tf.math.top_k(likely[:, :, : len(vocabulary)], min(self.top_k, len(vocabulary)))
         count = tf.reduce_sum(tf.cast(self._is_mask(inputs), tf.int32), axis=1)

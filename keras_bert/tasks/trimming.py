@@ -33,12 +33,17 @@ def trim_vocabulary(model, keep, *, min_count=1):
     tokenizer = model.tokenizer
     if tokenizer is None or "vocabulary" not in tokenizer.get_config():
         raise ValueError(f"the model's tokenizer is {type(tokenizer).__name__}; only one with a vocabulary that is a list can be trimmed")
-    kept = sorted(_wanted_ids(tokenizer, keep, min_count) | _special_ids(tokenizer))
-    vocabulary = [tokenizer.vocabulary[index] for index in kept]
-
     config = model.get_config()
+    added = config["tokenizer"].get("added_tokens") or []  # found whole whatever the texts, so they stay
+    pieces = len(tokenizer.vocabulary)
+    wanted = _wanted_ids(tokenizer, keep, min_count) | _special_ids(tokenizer) | {token["id"] for token in added}
+    kept = sorted(wanted)  # with those behind the vocabulary, last
+    new_ids = {old: new for new, old in enumerate(kept)}
+
     config["encoder"]["config"]["config"]["vocab_size"] = len(kept)
-    config["tokenizer"]["vocabulary"] = vocabulary
+    config["tokenizer"]["vocabulary"] = [tokenizer.vocabulary[index] for index in kept if index < pieces]
+    if added:
+        config["tokenizer"]["added_tokens"] = [token | {"id": new_ids[token["id"]]} for token in added]
     trimmed = type(model).from_config(config)
     for new, old in zip(trimmed.network.weights, model.network.weights, strict=True):
         value = old.numpy()

@@ -108,3 +108,16 @@ def test_several_labels_without_an_activation_are_answered_with_probabilities(ti
     model = BertClassifier(BertEncoder(tiny_config), ["no", "yes"], tiny_tokenizer, activation="linear", text_pair=False)
     (answer,) = model.answer(["good"])
     assert sum(answer["probabilities"]) == pytest.approx(1, abs=1e-6)
+
+
+def test_added_tokens_are_whole_and_special_ones_where_they_are_asked_for(shared):
+    path = shared / "reference" / "transformers_more" / "added_tokens"
+    texts, expected = json.loads((path / "inputs.json").read_text())["texts"], np.load(path / "expected.npz")
+    model = BertClassifier.from_pretrained(path, max_length=48)
+    model.tokenizer = model.tokenizer.with_special_tokens_in_text(True)
+    width = expected["input_ids"].shape[1]
+    np.testing.assert_array_equal(model.preprocess(texts)["input_ids"][:, :width], expected["input_ids"])
+    np.testing.assert_allclose(np.asarray(model(model.preprocess(texts))), expected["logits"], atol=1e-5)
+    plain = BertClassifier.from_pretrained(path, max_length=48).preprocess(texts)["input_ids"].numpy()
+    np.testing.assert_array_equal(plain[:4, :width], expected["input_ids"][:4])
+    assert not np.array_equal(plain[4, :width], expected["input_ids"][4])  # brackets and a word, as google-research has it

@@ -1,9 +1,11 @@
+import dataclasses
 import gzip
 
+import keras
 import numpy as np
 import pytest
 
-from keras_bert import BertClassifier, BertEncoder, BertMaskedLM, trim_vocabulary
+from keras_bert import BertClassifier, BertEncoder, BertMaskedLM, BertTokenizer, trim_vocabulary
 from keras_bert.text import WhitespaceTokenizer
 
 TEXTS = ["a good film", "it is good , no films", "film"]
@@ -68,3 +70,16 @@ def test_bad_arguments_are_told(tiny_classifier, tiny_config):
         trim_vocabulary(BertClassifier(BertEncoder(tiny_config), ["a", "b"]), TEXTS)
     with pytest.raises(TypeError, match="got a BertEncoder"):
         trim_vocabulary(BertEncoder(tiny_config), TEXTS)
+
+
+def test_added_tokens_stay_and_are_numbered_anew(tiny_config, tiny_tokenizer):
+    keras.utils.set_random_seed(0)
+    pieces = len(tiny_tokenizer.vocabulary)
+    tokenizer = BertTokenizer(tiny_tokenizer.vocabulary, added_tokens=["<ent>", "</ent>"])
+    config = dataclasses.replace(tiny_config, vocab_size=pieces + 8, initializer_range=0.3)  # rows behind them are padding
+    model = BertClassifier(BertEncoder(config), ["a", "b"], tokenizer, text_pair=False)
+    small = trim_vocabulary(model, ["a good <ent>film</ent>"])
+    assert small.tokenizer.vocabulary_size == small.encoder.config.vocab_size < pieces
+    assert small.tokenizer.id_of("</ent>") == small.encoder.config.vocab_size - 1
+    texts = ["a good <ent>film</ent>", "<ent>", "good</ent>"]
+    np.testing.assert_allclose(small.predict(texts, verbose=0), model.predict(texts, verbose=0), atol=1e-6)
