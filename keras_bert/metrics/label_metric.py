@@ -25,6 +25,10 @@ _OF_THRESHOLDS = (
     keras.metrics.SensitivityAtSpecificity,
     keras.metrics.SpecificityAtSensitivity,
 )
+_OF_LOGITS = {
+    "sparse_categorical_crossentropy": keras.metrics.SparseCategoricalCrossentropy,
+    "categorical_crossentropy": keras.metrics.CategoricalCrossentropy,
+}
 
 
 @keras.saving.register_keras_serializable(package="keras_bert")
@@ -72,10 +76,14 @@ class LabelMetric(keras.metrics.Metric):
 
 def adapted(metric, num_labels):
     """A metric for a classifier's ids and logits. Args: metric: as compile takes it. Returns: LabelMetric, or the metric as it is."""
+    if isinstance(metric, str) and metric in _OF_LOGITS:  # by name: Keras would take logits for probabilities
+        return _OF_LOGITS[metric](from_logits=True)
     if isinstance(metric, str):
         try:
             found = keras.metrics.get(metric)
         except ValueError:
             return metric  # "accuracy" and whatever else Keras's compile knows by itself
         return adapted(found, num_labels) if isinstance(found, (*_OF_ROWS, *_OF_THRESHOLDS)) else metric
+    if isinstance(metric, type) and issubclass(metric, (*_OF_ROWS, *_OF_THRESHOLDS)):
+        metric = metric()
     return LabelMetric(metric, num_labels) if isinstance(metric, (*_OF_ROWS, *_OF_THRESHOLDS)) else metric

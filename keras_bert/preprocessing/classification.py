@@ -30,27 +30,27 @@ class ClassificationPreprocessor(TextPreprocessor):
         super().__init__(tokenizer, **options)
         self.problem_type = problem_type
         self.labels = label_lib.Labels(labels, least=1)
-        self.target_is_text = self._chooses
+        self.target_is_text = self.chooses
         self.counted = {LABELS: COUNT} if problem_type == MULTI_LABEL else {}
 
     @property
-    def _chooses(self):
+    def chooses(self):
         """Whether it answers one label of several."""
         return self.problem_type == SINGLE_LABEL and len(self.labels) > 1
 
     def encode_targets(self, targets):
-        if self._chooses:
+        if self.chooses:
             return self.labels.encode(targets)
         return self.labels.encode_multi(targets) if self.problem_type == MULTI_LABEL else label_lib.encode_scores(targets)
 
     def encode_targets_in_graph(self, targets):
-        if self._chooses:
+        if self.chooses:
             return self.labels.encode_in_graph(targets)
         return self.labels.encode_multi_in_graph(targets) if self.problem_type == MULTI_LABEL else label_lib.encode_scores_in_graph(targets)
 
     def decode(self, predictions, inputs, rows):
         names = tf.constant(self.labels.names)
-        if self._chooses:
+        if self.chooses:
             label = tf.gather(names, tf.argmax(predictions, axis=-1))
             return {LABEL: label, SCORE: tf.reduce_max(predictions, axis=-1), PROBABILITIES: predictions}
         if self.problem_type == MULTI_LABEL:

@@ -13,7 +13,8 @@ class MaskedLMPreprocessor(TextPreprocessor):
     """Text, or a pair, whose "[MASK]" is the mask.
 
     The answers: words: string [batch, masks, top_k], the likeliest pieces of the vocabulary for each mask, best first; scores:
-    float32 [batch, masks, top_k], their probabilities; count: int32 [batch], the masks of each text, those beyond being padding.
+    float32 [batch, masks, top_k], their probabilities; count: int32 [batch], the masks of each text within max_length, those beyond being
+    padding.
 
     Args:
         top_k: words of an answer.
@@ -65,6 +66,8 @@ class MaskedLMPreprocessor(TextPreprocessor):
         }
 
     def _is_mask(self, inputs):
+        if self.tokenizer is None or self.tokenizer.MASK not in self.tokenizer.pieces:
+            raise ValueError("a masked LM answers by its vocabulary, [MASK] among it; this model was made without: give it a tokenizer")
         return (inputs[features.INPUT_IDS] == self.tokenizer.mask_id) & (inputs[features.ATTENTION_MASK] == 1)
 
     def get_config(self):

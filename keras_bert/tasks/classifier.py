@@ -83,12 +83,6 @@ class BertClassifier(Task):
             raise ValueError(f"{len(names)} labels ({', '.join(names)}) for a classifier of {self.network.num_labels}")
         self.change_settings(labels=names)
 
-    def class_weights(self, class_weight):
-        if class_weight is None:
-            return None
-        weights = self.preprocessor.labels.class_weights(class_weight)
-        return {index: weights.get(index, 1.0) for index in range(len(self.labels))}  # Keras would look each label up in a shorter table
-
     @classmethod
     def from_pretrained(cls, path, labels=None, **options):
         """Load a checkpoint.
@@ -104,16 +98,11 @@ class BertClassifier(Task):
         """
         return super().from_pretrained(path, labels=labels, **options)
 
-    @property
-    def _chooses(self):
-        """Whether it answers one label of several: what there is a loss for, as yet."""
-        return self.network.num_labels > 1 and self.network.problem_type == SINGLE_LABEL
-
     def default_loss(self):
-        return keras.losses.SparseCategoricalCrossentropy(from_logits=True) if self._chooses else None
+        return keras.losses.SparseCategoricalCrossentropy(from_logits=True) if self.preprocessor.chooses else None
 
     def default_metrics(self):
-        return [keras.metrics.SparseCategoricalAccuracy(name="accuracy")] if self._chooses else []
+        return [keras.metrics.SparseCategoricalAccuracy(name="accuracy")] if self.preprocessor.chooses else []
 
     def compile(self, optimizer="auto", loss="auto", metrics="auto", **kwargs):
         """keras.Model.compile with defaults.
@@ -128,11 +117,11 @@ class BertClassifier(Task):
         if isinstance(loss, str) and loss in by_name:
             loss = by_name[loss](from_logits=True)
         for name, group in {"metrics": metrics, "weighted_metrics": kwargs.get("weighted_metrics")}.items():
-            if self._chooses and group is not None and group != "auto":
+            if self.preprocessor.chooses and group is not None and group != "auto":
                 kwargs[name] = keras.tree.map_structure(lambda metric: adapted(metric, self.network.num_labels), group)
         super().compile(optimizer=optimizer, loss=loss, **({"metrics": metrics} | kwargs))
 
     def predictions(self, outputs):
         # A cross-encoder of several labels may say "linear", as sentence-transformers writes it; it is answered with probabilities.
-        is_linear = self._chooses and self.network.activation == LINEAR
+        is_linear = self.preprocessor.chooses and self.network.activation == LINEAR
         return activate(outputs, SOFTMAX if is_linear else self.network.activation)

@@ -65,10 +65,10 @@ class Feed:
             if all(getattr(part, "dtype", None) == tf.string for part in tf.nest.flatten(spec)):
                 if getattr(self.preprocessor, "text_pair", None):
                     return dataset.map(lambda *pair: (pair,))
-                if not self.preprocessor.target_is_text:
+                if not self.preprocessor.target_is_text or getattr(self.preprocessor, "text_pair", None) is None:
                     raise ValueError(
-                        f"the dataset's elements are two strings, {spec}: is the second a text? Give text_pair=True to the model, or "
-                        "elements ((text, text_pair),); or leave the second out"
+                        f"the dataset's elements are two strings, {spec}: is the second a text? Then set text_pair=True, or give "
+                        "elements ((text, text_pair),). Is it a label? Then leave it out, or set text_pair=False"
                     )
         return dataset
 
@@ -91,7 +91,9 @@ class Feed:
         examples = int(elements.cardinality())
         options = {"prepare": self._measured(step), "take": take_examples, "shuffle": shuffle}
         if examples <= 0:  # not known, or without end: in windows
-            return self._finished(batch_by_tokens(elements, budget, **options), step)
+            batches = self._finished(batch_by_tokens(elements, budget, **options), step)
+            is_endless = examples == tf.data.INFINITE_CARDINALITY
+            return batches.apply(tf.data.experimental.assert_cardinality(examples)) if is_endless else batches
         batches = batch_by_tokens(elements, budget, window_examples=examples, **options)
         count = count_batches(self.lengths(elements), budget)  # which Keras shows, and a schedule wants
         return self._finished(batches, step).apply(tf.data.experimental.assert_cardinality(count))

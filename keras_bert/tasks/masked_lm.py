@@ -18,7 +18,7 @@ class BertMaskedLM(Task):
         model.answer(["Paris is the [MASK] of France."])    # [{"words": [["capital", ...]], "scores": [[0.9, ...]], "count": 1}]
 
     "[MASK]" in a text is the mask here. A batch without masked_positions asks about every position, and so does `predict` on texts:
-    float32 [texts, longest, vocab_size], zeros beyond a text's end.
+    float32 [texts, longest, vocab_size], of which what stands beyond a text's end means nothing.
 
     Args:
         encoder: BertEncoder.

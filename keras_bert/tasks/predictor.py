@@ -65,11 +65,14 @@ class Predictor:
         """Args: batches: iterable of dicts of string tensors, in whose order the outputs come."""
         return _joined([self._of_strings(batch) for batch in _counted(batches, steps, verbose)])
 
-    def of_inputs(self, inputs):
+    def of_inputs(self, inputs, batch_size=None):
         """Args: inputs: dict of the batch contract, int32 [batch, length]."""
         inputs = {name: tf.constant(inputs[name], tf.int32) for name in features.UNPACKED}
         signature = {name: tf.TensorSpec([None, None], tf.int32, name=name) for name in features.UNPACKED}
-        return _arrays(self._function("inputs", self.from_inputs, lambda: [signature])(inputs))
+        function = self._function("inputs", self.from_inputs, lambda: [signature])
+        batch_size = batch_size or BATCH_SIZE
+        starts = range(0, len(inputs[features.INPUT_IDS]), batch_size)
+        return _joined([_arrays(function({name: part[start : start + batch_size] for name, part in inputs.items()})) for start in starts])
 
     def _of_strings(self, columns):
         signature = self.preprocessor.input_signature()
@@ -167,6 +170,9 @@ def _arrays(outputs):
 
 def _joined(outputs):
     """Batches to one array each; where batches differ in length, the shorter ones are filled up with zeros or empty strings."""
+
+    if not outputs:
+        raise ValueError("there is nothing to predict: the data is empty")
 
     def joined(*parts):
         widest = np.max([part.shape for part in parts], axis=0)[1:]

@@ -69,7 +69,7 @@ class RawData(TrainingModel):
         if not self._is_raw(x):
             if features.is_contract(x) and y is not None:
                 data = data._replace(y=self.preprocessor.encode_targets(y))
-            elif isinstance(x, tf.data.Dataset) and _holds_labelled_inputs(x):
+            elif labelled and isinstance(x, tf.data.Dataset) and _holds_labelled_inputs(x):
                 data = data._replace(
                     x=x.map(lambda batch, labels, *rest: (batch, self.preprocessor.encode_targets_in_graph(labels), *rest))
                 )
@@ -130,6 +130,8 @@ class RawData(TrainingModel):
 
     def split_off(self, data, share):
         if not self._is_raw(data.x) or isinstance(data.x, tf.data.Dataset):
+            if features.is_contract(data.x) and isinstance(data.y, list):
+                data = data._replace(y=self.preprocessor.encode_targets(data.y))  # a list would be taken for several arrays
             return super().split_off(data, share)
         if not 0 < share < 1:
             raise ValueError(f"validation_split={share!r} is not in (0, 1)")
@@ -188,8 +190,9 @@ class RawData(TrainingModel):
         budget, is_dataset = max_tokens_per_batch, isinstance(x, tf.data.Dataset)
         if budget is not None:
             self._check_budget(budget, batch_size, x)
-            if steps is not None:
-                raise ValueError(f"steps={steps} was given beside max_tokens_per_batch, whose batches are in no order; leave one out")
+            for name, value in (("steps", steps), ("callbacks", callbacks)):
+                if value:
+                    raise ValueError(f"{name} was given beside max_tokens_per_batch, whose batches are in no order; leave one out")
         if not self._is_raw(x) or callbacks or is_tpu(self.distribute_strategy):  # whose workers run no Python
             return None
         self._check_vocabulary()
@@ -198,9 +201,9 @@ class RawData(TrainingModel):
         shared = self._shares_batches or is_multi_worker(self.distribute_strategy)
         if is_dataset and budget is None:
             return None if shared else self._predict_dataset(predictor, x, batch_size, verbose, steps)
-        if steps is not None:
-            return None
         columns = self._columns_of(x) if is_dataset else self.preprocessor.columns(x)
+        if steps is not None:
+            columns = {name: column[: steps * (batch_size or BATCH_SIZE)] for name, column in columns.items()}
         if not shared:
             return predictor.of_columns(columns, batch_size, budget, verbose)
         batches, places = predictor.batches_of(columns, batch_size, budget)
@@ -250,11 +253,11 @@ class RawData(TrainingModel):
     def answer_arrays(self, x, batch_size=None, *, max_tokens_per_batch=None, **settings):
         """`answer` as the exported model has it. Args: as there. Returns: dict of name -> array [examples, ...], strings as bytes."""
         self.tell_untrained()
-        if features.is_contract(x):
-            return self._predictor(answers=True, **settings).of_inputs(x)
-        self._check_vocabulary()
         if max_tokens_per_batch is not None:
             self._check_budget(max_tokens_per_batch, batch_size, x)
+        if features.is_contract(x):
+            return self._predictor(answers=True, **settings).of_inputs(x, batch_size)
+        self._check_vocabulary()
         columns = self._columns_of(x) if isinstance(x, tf.data.Dataset) else self.preprocessor.columns(x)
         return self._predictor(answers=True, **settings).of_columns(columns, batch_size, max_tokens_per_batch)
 
@@ -283,7 +286,7 @@ class RawData(TrainingModel):
         """Kept, with the functions that it has traced, until something changes."""
         key = (answers, *sorted(settings.items()))
         if key not in self._predictors:
-            preprocessor = self.preprocessor.with_settings(**settings) if settings else self.preprocessor
+            preprocessor = self._checked(self.preprocessor.with_settings(**settings)) if settings else self.preprocessor
             self._predictors[key] = Predictor(self, preprocessor, answers=answers)
         return self._predictors[key]
 

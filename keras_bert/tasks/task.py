@@ -71,6 +71,11 @@ class Task(RawData):
         self.compile()
 
     def _take(self, preprocessor):
+        self.preprocessor = self._checked(preprocessor)
+        self.forget_functions()
+
+    def _checked(self, preprocessor):
+        """Returns: a preprocessor that fits the network. Raises: ValueError on another."""
         config = self.network.encoder.config
         if preprocessor.max_length > config.max_position_embeddings:
             raise ValueError(
@@ -78,8 +83,7 @@ class Task(RawData):
             )
         if preprocessor.tokenizer is not None:
             check_vocabulary_size(preprocessor.tokenizer, config)
-        self.preprocessor = preprocessor
-        self.forget_functions()
+        return preprocessor
 
     def change_settings(self, **changes):
         """Change what the preprocessor was made with. Args: tokenizer, max_length, text_pair, ... Raises: ValueError on what cannot be."""
@@ -115,6 +119,15 @@ class Task(RawData):
 
     def predict_step(self, data):
         return self.predictions(super().predict_step(data))
+
+    def class_weights(self, class_weight):
+        labels = getattr(self.preprocessor, "labels", None)
+        if class_weight is None or labels is None:
+            return class_weight
+        if not self.preprocessor.chooses:
+            raise ValueError(f"class_weight={class_weight!r}: only a choice of one label has classes; give sample_weight instead")
+        weights = labels.class_weights(class_weight)
+        return {index: weights.get(index, 1.0) for index in range(len(labels))}  # Keras would look each label up in a shorter table
 
     def quantize(self, mode=None, config=None, **kwargs):
         refuse_to_quantize(self)

@@ -171,6 +171,9 @@ def test_over_two_gigabytes_of_real_constants(tmp_path, tiny_classifier):
 
         weights = network.weights
 
+        def __getattr__(self, name):
+            return getattr(network, name)
+
         def __call__(self, contract, training=None):
             return network(contract, training=training) + tf.reduce_max(table)
 

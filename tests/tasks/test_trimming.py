@@ -11,28 +11,28 @@ from keras_bert.text import WhitespaceTokenizer
 TEXTS = ["a good film", "it is good , no films", "film"]
 
 
-def test_outputs_stay_equal_on_text_that_needs_only_kept_words(tiny_classifier):
-    small = trim_vocabulary(tiny_classifier, TEXTS)
+def test_outputs_stay_equal_on_text_that_needs_only_kept_words(shared_classifier):
+    small = trim_vocabulary(shared_classifier, TEXTS)
     assert small.tokenizer.vocabulary == ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "good", "film", "##s", "no", "it", "is", ","]
-    assert small.encoder.config.vocab_size == 13 and tiny_classifier.encoder.config.vocab_size == 20
-    np.testing.assert_array_equal(small.predict(TEXTS, verbose=0), tiny_classifier.predict(TEXTS, verbose=0))
-    assert small.settings() == tiny_classifier.settings() and small.labels == tiny_classifier.labels
+    assert small.encoder.config.vocab_size == 13 and shared_classifier.encoder.config.vocab_size == 20
+    np.testing.assert_array_equal(small.predict(TEXTS, verbose=0), shared_classifier.predict(TEXTS, verbose=0))
+    assert small.settings() == shared_classifier.settings() and small.labels == shared_classifier.labels
 
 
-def test_a_list_of_pieces_keeps_these(tiny_classifier):
-    small = trim_vocabulary(tiny_classifier, ["great", "##s"])
+def test_a_list_of_pieces_keeps_these(shared_classifier):
+    small = trim_vocabulary(shared_classifier, ["great", "##s"])
     assert small.tokenizer.vocabulary == ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "great", "##s"]
-    np.testing.assert_array_equal(small.predict(["great greats"], verbose=0), tiny_classifier.predict(["great greats"], verbose=0))
+    np.testing.assert_array_equal(small.predict(["great greats"], verbose=0), shared_classifier.predict(["great greats"], verbose=0))
 
 
-def test_a_corpus_in_files_and_a_count(tiny_classifier, tmp_path):
+def test_a_corpus_in_files_and_a_count(shared_classifier, tmp_path):
     (tmp_path / "a.txt").write_text("good film\nbad\n")
     with gzip.open(tmp_path / "b.txt.gz", "wt") as file:
         file.write("good, good film")
     files = [tmp_path / "a.txt", tmp_path / "b.txt.gz"]
-    assert trim_vocabulary(tiny_classifier, files).tokenizer.vocabulary[5:] == ["good", "bad", "film", ","]
-    assert trim_vocabulary(tiny_classifier, files, min_count=2).tokenizer.vocabulary[5:] == ["good", "film"]
-    assert trim_vocabulary(tiny_classifier, str(files[0])).tokenizer.vocabulary[5:] == ["good", "bad", "film"]
+    assert trim_vocabulary(shared_classifier, files).tokenizer.vocabulary[5:] == ["good", "bad", "film", ","]
+    assert trim_vocabulary(shared_classifier, files, min_count=2).tokenizer.vocabulary[5:] == ["good", "film"]
+    assert trim_vocabulary(shared_classifier, str(files[0])).tokenizer.vocabulary[5:] == ["good", "bad", "film"]
 
 
 def test_the_masked_lm_head_is_cut_too(tiny_config, tiny_tokenizer):
