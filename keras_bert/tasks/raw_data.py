@@ -192,7 +192,7 @@ class RawData(TrainingModel):
             self._check_budget(budget, batch_size, x)
             for name, value in (("steps", steps), ("callbacks", callbacks)):
                 if value:
-                    raise ValueError(f"{name} was given beside max_tokens_per_batch, whose batches are in no order; leave one out")
+                    raise ValueError(f"{name}={value} was given beside max_tokens_per_batch, whose batches are in no order; leave one out")
         if not self._is_raw(x) or callbacks or is_tpu(self.distribute_strategy):  # whose workers run no Python
             return None
         self._check_vocabulary()
