@@ -61,7 +61,7 @@ def test_a_text_is_tokenized_once_a_pass(make_tiny_classifier, monkeypatch):
 
 
 def test_predictions_in_no_order_are_refused_where_keras_s_loop_would_give_them(shared_classifier):
-    with pytest.raises(ValueError, match="callbacks=.* was given beside max_tokens_per_batch"):
+    with pytest.raises(ValueError, match=r"callbacks=.* was given beside max_tokens_per_batch"):
         shared_classifier.predict(TEXTS, max_tokens_per_batch=64, callbacks=[keras.callbacks.Callback()])
     got = shared_classifier.predict(TEXTS, batch_size=2, callbacks=[keras.callbacks.Callback()], verbose=0)
     np.testing.assert_allclose(got, shared_classifier.predict(TEXTS, verbose=0), atol=1e-6)
