@@ -91,7 +91,8 @@ class Best:
     def check(self, names):
         """Args: names: of all values that a validation gives. Raises: ValueError where the monitored one is not there, or see direction."""
         if self.monitor not in names:
-            raise ValueError(f"monitor={self.monitor!r} is none of what validation gives: {', '.join(names)}")
+            shown = ", ".join(sorted(names, key=lambda name: name != "val_loss"))  # the loss first, the rest as they come
+            raise ValueError(f"monitor={self.monitor!r} is none of what validation gives: {shown}")
         _ = self.direction
 
     def update(self, step, values):

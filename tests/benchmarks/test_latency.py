@@ -42,7 +42,7 @@ def test_a_short_run_beside_our_own_saved_model(root, tmp_path):
         assert row["difference"] < 1e-6
         assert 8 < row["mean_length"] < 60
         assert (row["weights"], row["layers"], row["hidden"]) == ("random", 1, 64)
-    assert 0.5 < rows[0]["target"] < 1 / 1.2
+    assert 0 < rows[0]["target"] < 1 / 1.2
     assert "| keras_bert answer | saved_model | 3 | 5 |" in printed
 
 
