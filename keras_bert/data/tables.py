@@ -197,22 +197,22 @@ def _tsv_table(lines):
 
 
 def _csv_table(path, lines):
-    # A text may be longer than csv's limit of 131,072 characters, which is one for the whole process.
-    limit = csv.field_size_limit(2**31 - 1)
-    try:
-        reader = csv.reader(lines, strict=True)
-        start = 1
-        while True:
-            try:
-                fields = next(reader)
-            except StopIteration:
-                return
-            except csv.Error as error:
-                raise ValueError(f"{path}:{start}: broken CSV: {error}") from error
-            yield start, fields
-            start = reader.line_num + 1
-    finally:
-        csv.field_size_limit(limit)
+    reader = csv.reader(lines, strict=True)
+    start = 1
+    while True:
+        # A text may be longer than csv's limit of 131,072 characters. That is one for the whole process: it is lifted for no
+        # longer than a row takes, so that tables may be read side by side.
+        limit = csv.field_size_limit(2**31 - 1)
+        try:
+            fields = next(reader, None)
+        except csv.Error as error:
+            raise ValueError(f"{path}:{start}: broken CSV: {error}") from error
+        finally:
+            csv.field_size_limit(limit)
+        if fields is None:
+            return
+        yield start, fields
+        start = reader.line_num + 1
 
 
 def _index_in_header(column, names, place):
