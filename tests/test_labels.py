@@ -73,6 +73,13 @@ def test_pandas_columns_of_every_type():
         LABELS.encode(pandas.Series(["positive", None], dtype="category"))
 
 
+def test_numbers_kept_as_objects():
+    """As pandas keeps nullable columns in some releases."""
+    for given in ([1, 0], [1.0, 0.0], [True, False], [np.int64(1), np.bool_(False)], [[1], [0]]):
+        np.testing.assert_array_equal(LABELS.encode(np.array(given, dtype=object)), [1, 0])
+        np.testing.assert_array_equal(encode_scores(np.array(given, dtype=object)), [1, 0])
+
+
 def test_columns_of_a_frame_are_put_in_the_order_of_the_labels():
     pandas = pytest.importorskip("pandas")
     frame = pandas.get_dummies(pandas.Series(["positive", "neutral", "negative"]))
@@ -103,6 +110,7 @@ SHAPE = r"expected names or ids, \[batch\] or \[batch, 1\], or one-hot or soft r
         (np.zeros([2, 3], "int64"), r"int64 of shape \(2, 3\); " + SHAPE, r"int64 of shape \(2, 3\); " + SHAPE),
         ([["positive", "neutral"]], r"of shape \(1, 2\); " + SHAPE, r"string of shape \(1, 2\); " + SHAPE),
         (np.zeros([2, 3, 1], "float32"), r"float32 of shape \(2, 3, 1\); " + SHAPE, r"float32 of shape \(2, 3, 1\); " + SHAPE),
+        (np.zeros([2, 1, 3], "float32"), r"float32 of shape \(2, 1, 3\); " + SHAPE, r"float32 of shape \(2, 1, 3\); " + SHAPE),
         (1, r"int64 of shape \(\); " + SHAPE, r"int32 of shape \(\); " + SHAPE),
     ],
 )
@@ -211,6 +219,7 @@ FORMS = "expected lists of names, or rows of 3 numbers from 0 to 1"
         ([1, 0], f"labels of text 0 are 1; {FORMS}", f"int32 of shape .2,.; {FORMS}"),
         (np.array([1, 0]), rf"int64 of shape \(2,\); {FORMS}", f"int64 of shape .2,.; {FORMS}"),
         ([[0, 2, 1]], f"labels of text 0 have 2 for 'art'; {FORMS}", FORMS),
+        ([[-1, 0, 1]], f"labels of text 0 have -1 for 'sport'; {FORMS}", FORMS),
         ([[0, 1, 0], [0, 0, np.nan]], f"labels of text 1 have nan for 'law'; {FORMS}", FORMS),
         ([[0, 1]], rf"labels of text 0 are \[0, 1\]; {FORMS}", "labels have 2 columns; the model has 3 labels"),
         (np.array([[0, 1]]), "labels have 2 columns; the model has 3 labels", "labels have 2 columns; the model has 3 labels"),
@@ -325,6 +334,7 @@ def test_weights_by_name_and_by_id():
         ({"negative": "2"}, r"class_weight\['negative'\] is '2'; expected a number from 0"),
         ({"negative": -1.0}, r"class_weight\['negative'\] is -1.0"),
         ({"negative": np.nan}, r"class_weight\['negative'\] is nan"),
+        ({"negative": np.inf}, r"class_weight\['negative'\] is inf"),
         ([1.0, 5.0], r"class_weight=\[1.0, 5.0\] is not a mapping of labels to weights, such as \{'negative': 1.0\}"),
     ],
 )
