@@ -3,6 +3,7 @@
 Core ops only, and no resource that whoever saves a graph must track.
 """
 
+import itertools
 from typing import NamedTuple
 
 import numpy as np
@@ -33,6 +34,8 @@ class _Parts(NamedTuple):
 class WholeTokens:
     """Finds tokens in strings, the leftmost first and of those that start at one place the longest, and leaves the rest to another.
 
+    Of more than about 2,000 tokens RE2 cannot make its fast automaton: it finds the same, slower, and says so on stderr.
+
     Args:
         tokens: list of dicts as added_tokens.as_added_tokens gives them, "content" being what stands in the strings; of two with
             the same content the first counts.
@@ -41,12 +44,15 @@ class WholeTokens:
 
     def __init__(self, tokens, *, stands_alone=None):
         tokens = list({token["content"]: token for token in reversed(tokens)}.values())
-        # RE2 takes the first alternative that fits: the longest shall be the first.
-        contents = sorted((token["content"] for token in tokens), key=lambda content: len(content.encode("utf-8")), reverse=True)
-        self._pattern = "|".join(_quoted(content) for content in contents)
+        self._pattern = _pattern([token["content"] for token in tokens])
         self._stands_alone = stands_alone
-        # Constants, which a graph keeps; see WhitespaceTokenizer.
         with tf.init_scope():
+            try:
+                tf.strings.regex_full_match("", self._pattern)
+            except tf.errors.InvalidArgumentError as error:
+                size = len(self._pattern)
+                raise ValueError(f"{len(tokens)} added tokens are too much for one regular expression: {size} characters") from error
+            # Constants, which a graph keeps; see WhitespaceTokenizer.
             hashes = _hash(tf.constant([token["content"] for token in tokens])).numpy()
         order = np.argsort(hashes)
         self._hashes = hashes[order]
@@ -67,7 +73,7 @@ class WholeTokens:
             offsets: whether `split` gives them and they are wanted.
         Returns: as split, of strings; offsets are int64.
         """
-        found = tf.reduce_any(tf.strings.regex_full_match(strings, rf"\C*(?:{self._pattern})\C*"))
+        found = tf.reduce_any(tf.strings.regex_full_match(strings, rf"\C*{self._pattern}\C*"))
         parts = tf.cond(found, lambda: self._parts(strings), lambda: _a_part_each(strings))
         pieces = split(parts.texts)
         ids, spans = (pieces[0], [tf.cast(span.values, tf.int64) for span in pieces[1:]]) if offsets else (pieces, [])
@@ -188,6 +194,21 @@ def _bytes(strings):
 
 def _hash(strings):
     return tf.strings.to_hash_bucket_fast(strings, 2**63 - 1)
+
+
+def _pattern(contents):
+    """A pattern that fits the longest of the contents: "<ent>", "<e", "x" is (?:<e(?:nt>)?|x).
+
+    What begins alike is written once, for RE2's automaton grows with the pattern.
+    """
+    branches = []
+    for _, group in itertools.groupby(sorted(filter(None, contents)), key=lambda content: content[0]):
+        group = list(group)
+        # Of a sorted list what the first and the last begin with alike, all do.
+        alike = sum(itertools.takewhile(bool, (a == b for a, b in zip(group[0], group[-1], strict=False))))
+        rest = _pattern([content[alike:] for content in group]) if len(group) > 1 else ""
+        branches.append(_quoted(group[0][:alike]) + rest)
+    return f"(?:{'|'.join(branches)})" + ("?" if "" in contents else "")
 
 
 def _quoted(content):

@@ -165,6 +165,17 @@ def test_a_normalized_token_is_found_in_the_normalized_text():
     assert split(tokenizer, "xE\u0301te\u0301y ete") == ("x Été y Été", "x|E\u0301te|y|ete")
 
 
+def test_a_single_word_has_no_letter_beside_it():
+    text = "中xy xyx 1xy _xy xý ①xy Ⓐxy xyxy (xy)"
+    # In the normalised text a Chinese character is a word by itself; as it is written it is a letter.
+    for normalized, found in ((False, ["①", "("]), (True, ["中", " ", "①", "("])):
+        token = {"content": "xy", "single_word": True, "normalized": normalized}
+        tokenizer = BertTokenizer(PIECES[:-1], added_tokens=[token])
+        ids, starts, _ = (part.to_list()[0] for part in tokenizer.tokenize_with_offsets([text]))
+        wholes = [start for id_, start in zip(ids, starts, strict=True) if id_ == tokenizer.id_of("xy")]
+        assert [text.encode()[:start].decode()[-1] for start in wholes] == found
+
+
 def test_the_rows_of_a_batch_do_not_change_each_other(small):
     lines = ["<ent>x", "x y", "", b"<e\xffnt>", "<ent>", "y</ent>y "]
     together = [part.to_list() for part in small.tokenize_with_offsets(lines)]
@@ -210,6 +221,17 @@ def test_many_tokens(uncased_vocabulary):
     tokenizer = BertTokenizer(uncased_vocabulary, added_tokens=words)
     ids = tokenizer.tokenize(["".join(words), "film <w7><w77><w777>"]).to_list()
     assert ids == [list(range(30522, 33522)), [2143, 30529, 30599, 31299]]
+
+
+def test_more_tokens_than_can_be_looked_for_are_told():
+    long = ["".join(random.Random(seed).choices("abcdefgh", k=60_000)) for seed in range(40)]
+    with pytest.raises(ValueError, match="40 added tokens are too much for one regular expression: 24000"):
+        BertTokenizer(PIECES, added_tokens=long)
+
+
+def test_the_longest_of_tokens_that_begin_alike_is_found():
+    tokenizer = BertTokenizer(PIECES, added_tokens=["<a", "<abc>", "<abd>", "<abde", "b", "<x>", "<"])
+    assert split(tokenizer, "<abde<abd><abc<abc><ax<x>>")[0] == "<abde <abd> <a b [UNK] <abc> <a x <x> >"
 
 
 def test_sizes_and_lookups_know_the_added_tokens(small):
