@@ -91,6 +91,10 @@ class BertTokenizer(Tokenizer):
         self.max_word_characters = int(max_word_characters)
         self._normalizer = Normalizer(lower_case=lower_case, strip_accents=strip_accents)
         self.added_tokens = as_added_tokens(added_tokens, vocabulary)
+        for token in self.added_tokens:
+            if token["content"] in vocabulary_lib.SPECIAL and token["id"] < len(vocabulary):
+                piece = token["content"]
+                raise ValueError(f"{piece!r} is no added token but a special piece: special_tokens_in_text=[{piece!r}] finds it in a text")
         self.pieces = vocabulary + [token["content"] for token in self.added_tokens if token["id"] >= len(vocabulary)]
         self._ids |= {token["content"]: token["id"] for token in self.added_tokens}
         self._look_for_whole_tokens(special_tokens_in_text)
@@ -122,8 +126,7 @@ class BertTokenizer(Tokenizer):
 
     def _look_for_whole_tokens(self, special_tokens_in_text):
         self.special_tokens_in_text, specials = _specials(special_tokens_in_text, self.vocabulary)
-        added = {token["content"] for token in self.added_tokens}
-        tokens = self.added_tokens + as_added_tokens([piece for piece in specials if piece not in added], self.vocabulary)
+        tokens = self.added_tokens + as_added_tokens(specials, self.vocabulary)
         self._whole_ids = [token["id"] for token in tokens]
         self._written = self._normalized = None
         written = [token for token in tokens if not token["normalized"]]

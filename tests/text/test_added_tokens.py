@@ -45,7 +45,8 @@ CONTENTS += ["it's", "[unused]", "💩", "ı", "İs", "Straße", "ǅ", "x\u0301"
 BESIDE = [" ", "  ", ".", ",", "a", "foo", "x", "中", "é", "\u0301", "\u200d", "_", "Ⓐ", "\u00a0", "\u3000", "\t", "\x0b", "\x85", "1", "²"]
 BESIDE += ["\x01", "\x00", "word", "[MASK]", "[", "]", "ſ", "\u200b", "\u2028", "\n"]
 # lower_case, tokenize_chinese_chars, strip_accents
-SETTINGS = [(True, True, None), (False, True, None), (True, False, None), (True, True, False), (False, True, True)]
+SETTINGS = [(True, True, None), (False, True, None), (True, False, None)]
+SETTINGS += [pytest.param(settings, marks=pytest.mark.slow) for settings in ((True, True, False), (False, True, True))]
 
 
 def texts_with(contents, generator, count):
@@ -81,7 +82,7 @@ def spans_overlap(row):
 
 
 @pytest.mark.parametrize("settings", SETTINGS, ids=str)
-@pytest.mark.parametrize("seeds", [range(2), pytest.param(range(2, 40), marks=pytest.mark.slow)], ids=["few", "many"])
+@pytest.mark.parametrize("seeds", [range(1), pytest.param(range(1, 16), marks=pytest.mark.slow)], ids=["few", "many"])
 def test_fuzz_equals_tokenizers(reference, settings, seeds):
     whole = json.loads((reference / "added_tokens" / "tokenizer.json").read_text())
     specials, vocabulary = whole["added_tokens"][:5], list(whole["model"]["vocab"])
@@ -93,7 +94,7 @@ def test_fuzz_equals_tokenizers(reference, settings, seeds):
     for seed in seeds:
         generator = random.Random(seed)
         tokens = random_tokens(generator, vocabulary, normalize)
-        lines = texts_with([token["content"] for token in tokens], generator, 250)
+        lines = texts_with([token["content"] for token in tokens], generator, 700)
         theirs = HuggingFaceTokenizer.from_str(json.dumps(whole | {"added_tokens": specials + tokens, "padding": None}))
         encodings = theirs.encode_batch(lines, add_special_tokens=False)
         expected = [[(id_, *span) for id_, span in zip(e.ids, e.offsets, strict=True)] for e in encodings]
@@ -110,7 +111,7 @@ def test_fuzz_equals_tokenizers(reference, settings, seeds):
                 assert chinese and ids_of([row]) == ids_of([wanted]) and not spans_overlap(row), (line, tokens)
             else:
                 assert row == wanted, (line, tokens)
-    assert compared > 200 * len(seeds)
+    assert compared > 550 * len(seeds)
 
 
 def split(tokenizer, text):
@@ -276,6 +277,7 @@ def test_every_form_of_added_tokens_describes_them(tmp_path):
         ([{"content": "<a>", "left": True}], "'<a>', has left; known are id, single_word"),
         ([7], "added token 0: 7 is neither a string nor a dict with 'content'"),
         ([{"content": "\u200b", "normalized": True}], "normalisation leaves nothing of the added token '\\\\u200b'"),
+        (["[MASK]"], r"'\[MASK\]' is no added token but a special piece: special_tokens_in_text=\['\[MASK\]'\] finds it"),
         (["a\x01"], "holds one of the control characters"),
     ],
 )
