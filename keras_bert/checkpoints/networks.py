@@ -174,7 +174,7 @@ def check_vocabulary_size(tokenizer, config):
     """
     pieces, rows = tokenizer.vocabulary_size, config.vocab_size
     if pieces > rows:
-        named = "".join(f", such as {piece!r}," for piece in tokenizer.vocabulary[rows : rows + 1])
+        named = "".join(f", such as {piece!r}," for piece in tokenizer.pieces[rows : rows + 1])
         raise ValueError(
             f"the vocabulary has {pieces} pieces but the word embedding has vocab_size={rows} rows: they come from different checkpoints; "
             f"or pieces from number {rows} on{named} have no row; if they were added, cut them off"

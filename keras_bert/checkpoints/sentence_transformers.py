@@ -316,13 +316,7 @@ def _lower_cased(tokenizer):
     """do_lower_case lower-cases the text before the tokenizer has its way: nothing else about it changes."""
     if tokenizer.lower_case:
         return tokenizer
-    return type(tokenizer)(
-        tokenizer.vocabulary,
-        lower_case=True,
-        strip_accents=bool(tokenizer.strip_accents),
-        max_word_characters=tokenizer.max_word_characters,
-        tokenize_chinese_chars=tokenizer.tokenize_chinese_chars,
-    )
+    return type(tokenizer)(**(tokenizer.get_config() | {"lower_case": True, "strip_accents": bool(tokenizer.strip_accents)}))
 
 
 def _tell_of_prompt(directory):

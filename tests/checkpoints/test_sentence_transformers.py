@@ -325,3 +325,14 @@ def ranks(values):
     """Ranks from 0; equal values share the mean of theirs."""
     _, group, count = np.unique(values, return_inverse=True, return_counts=True)
     return (np.cumsum(count) - (count + 1) / 2)[group]
+
+
+def test_do_lower_case_keeps_tokens_that_were_added(tiny_tokenizer):
+    from keras_bert import BertTokenizer
+    from keras_bert.checkpoints.sentence_transformers import _lower_cased
+
+    cased = BertTokenizer(tiny_tokenizer.vocabulary, lower_case=False, added_tokens=["<ENT>"], special_tokens_in_text=["[MASK]"])
+    lowered = _lower_cased(cased)
+    assert lowered.get_config() == cased.get_config() | {"lower_case": True, "strip_accents": False}
+    expected = [cased.id_of(piece) for piece in ("good", "<ENT>", "[MASK]", "film")]
+    assert lowered.tokenize(["GOOD <ENT> [MASK] Film"]).to_list() == [expected]
