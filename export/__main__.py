@@ -29,6 +29,8 @@ def main(arguments=None):
     options = parser.parse_args(arguments)
     model = keras_bert.from_pretrained(options.model)
     if options.text_pair:
+        if not hasattr(model, "text_pair"):
+            parser.error(f"--text_pair: a {type(model).__name__} reads no pairs of texts; leave it out")
         model.text_pair = True
     saved_model = export_saved_model(model, options.output, freeze=options.freeze, dtype=options.dtype)
     difference = verify_saved_model(saved_model, model)

@@ -41,7 +41,8 @@ def verify_saved_model(path, model):
         asked[SERVING_DEFAULT] = {name: np.roll(np.array(PROBE_TEXTS, "S"), -index) for index, name in enumerate(names)}
         columns = {name: column.tolist() for name, column in asked[SERVING_DEFAULT].items()}
         expected = {SERVING_DEFAULT: model.answer_arrays(columns)}
-        asked[IDS] = {name: np.asarray(value) for name, value in model.preprocess(*columns.values()).items()}
+        inputs = model.preprocess(*columns.values())
+        asked[IDS] = {name: np.asarray(inputs[name]) for name in features.UNPACKED}
     else:
         expected = {}
         asked[IDS] = _random_inputs(model)

@@ -14,6 +14,8 @@ MASKED_POSITIONS = "masked_positions"  # masked language modelling: which positi
 MASKED_IDS = "masked_ids"  # what stood there
 MASKED_WEIGHTS = "masked_weights"  # 1 for a real question, 0 for padding
 
+WORD_POSITIONS = "word_positions"  # tagging: where in the row each word's first piece stands, [batch, words]; 0, which is [CLS], is padding
+
 DTYPE = "int32"
 UNPACKED = (INPUT_IDS, TOKEN_TYPE_IDS, ATTENTION_MASK)
 PACKED = (*UNPACKED, POSITION_IDS, SEQUENCE_IDS)

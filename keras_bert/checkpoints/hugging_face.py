@@ -30,7 +30,7 @@ NETWORKS = {
     "BertForTokenClassification": "TokenClassifier",
     "BertForQuestionAnswering": "SpanClassifier",
 }
-_ARCHITECTURES = {ours: theirs for theirs, ours in NETWORKS.items()}
+_ARCHITECTURES = {ours: theirs for theirs, ours in NETWORKS.items()} | {"Tagger": "BertForTokenClassification"}
 PLACEHOLDER = "LABEL_"
 
 # The function that sentence-transformers puts over a cross-encoder's logits -> SequenceClassifier's activation. It stands in config.json
@@ -126,6 +126,8 @@ def write(directory, network, *, labels=None, tokenizer=None):
         raise ValueError(f"Transformers' BERT has no {kind}; it has {', '.join(_ARCHITECTURES)}")
     if getattr(network, "pooling", "pooler") != "pooler":
         raise ValueError(f"pooling={network.pooling!r}: Transformers' BertForSequenceClassification reads the pooler's output")
+    if getattr(network, "crf", False) or getattr(network, "lstm_units", None):
+        raise ValueError("Transformers' BertForTokenClassification has neither CRF nor LSTM: only keras_bert's own format can hold this tagger")
     encoder = getattr(network, "encoder", network)
     variables = with_rows(network, rows(encoder.config), "Transformers' BERT")
     config = _config_values(network, encoder, labels)

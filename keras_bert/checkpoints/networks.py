@@ -63,7 +63,7 @@ def build_network(checkpoint, cls, *, dtype=None, labels=None, **options):
     Returns: the network, and the parts of the checkpoint that do not fit it although they are there: a classifier of other labels.
     Raises: ValueError where there are no labels, or arguments that cls refuses.
     """
-    is_same = checkpoint.network == cls.__name__
+    is_same = checkpoint.network in (cls.__name__, *cls.LIKE)
     said = cls.options_from(checkpoint.settings) if is_same else {}
     options = said | options
     fresh, num_labels = [], None

@@ -2,13 +2,16 @@
 
 from keras_bert.layers.attention import AttentionMask, MultiHeadSelfAttention, key_mask, sequence_mask
 from keras_bert.layers.block import PostNormBlock
+from keras_bert.layers.crf import CRF
 from keras_bert.layers.dense import FlatDense
 from keras_bert.layers.dropout import Dropout, dropout_seed
 from keras_bert.layers.embeddings import BertEmbeddings, sinusoids
 from keras_bert.layers.heads import MaskedLMHead
 from keras_bert.layers.pooling import MaxPooling, MeanPooling, Normalize, Pooler
+from keras_bert.layers.words import WordVectors
 
 __all__ = [
+    "CRF",
     "AttentionMask",
     "BertEmbeddings",
     "Dropout",
@@ -19,6 +22,7 @@ __all__ = [
     "MultiHeadSelfAttention",
     "Normalize",
     "Pooler",
+    "WordVectors",
     "PostNormBlock",
     "dropout_seed",
     "key_mask",

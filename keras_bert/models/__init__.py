@@ -6,6 +6,7 @@ from keras_bert.models.next_sentence import NextSentence
 from keras_bert.models.pretrainer import Pretrainer
 from keras_bert.models.sequence_classifier import SequenceClassifier
 from keras_bert.models.span_classifier import SpanClassifier
+from keras_bert.models.tagger import Tagger
 from keras_bert.models.text_embedder import TextEmbedder
 from keras_bert.models.token_classifier import TokenClassifier
 
@@ -16,6 +17,7 @@ __all__ = [
     "Pretrainer",
     "SequenceClassifier",
     "SpanClassifier",
+    "Tagger",
     "TextEmbedder",
     "TokenClassifier",
 ]

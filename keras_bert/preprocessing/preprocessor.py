@@ -55,10 +55,12 @@ class Preprocessor:
         target_is_text: whether a target may be a string, a label's name: two strings of a dataset are then a text and its label.
         counted: dict of answer -> name of the answer that counts it, where examples differ in number: the first is a rectangle,
             padded, and `answer` cuts it to the count.
+        records: dict of name -> dict of field -> name of the answer that holds it: `answer` makes a list of dicts of them.
     """
 
     target_is_text = False
     counted: dict[str, str] = {}  # noqa: RUF012 - never changed
+    records: dict[str, dict[str, str]] = {}  # noqa: RUF012 - never changed
 
     # On the way in.
 
@@ -80,6 +82,14 @@ class Preprocessor:
 
     def encode_targets(self, targets):
         """Targets in memory, as users write them -> array that `rows` takes. Raises: ValueError naming one that is none."""
+        return targets
+
+    def encode_targets_of(self, columns, targets):
+        """`encode_targets` where the examples are known. Args: columns: what `columns` gave. Raises: ValueError where they do not fit."""
+        return self.encode_targets(targets)
+
+    def element_targets(self, targets):
+        """Targets of a dataset's element, as tf.data can batch them. Args, Returns: (nested) tensors."""
         return targets
 
     def encode_targets_in_graph(self, targets):
@@ -115,6 +125,14 @@ class Preprocessor:
 
     # On the way out.
 
+    def of_examples(self, predictions, inputs, rows):
+        """What the network predicts, a row each, to what `predict` gives, an example each.
+
+        Args: predictions: (nested) tensors [rows, ...]. inputs: the model inputs. rows: as decode.
+        Returns: (nested) tensors [examples, ...].
+        """
+        return predictions
+
     def answer_inputs(self, inputs):
         """The model inputs of an answer, where they are more than those of `predict`.
 
@@ -126,7 +144,7 @@ class Preprocessor:
         """What the network predicts to answers.
 
         Args:
-            predictions: what `predict` gives for all rows of the examples.
+            predictions: what the network predicts for all rows of the examples, before `of_examples`.
             inputs: the model inputs that it was given.
             rows: Rows, or None where only the inputs are known: each row is an example.
         Returns: dict of name -> tensor [examples, ...]; the outputs of serving_default.

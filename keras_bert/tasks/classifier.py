@@ -7,11 +7,11 @@ from keras_bert.metrics import adapted
 from keras_bert.models import SequenceClassifier
 from keras_bert.preprocessing import ClassificationPreprocessor
 from keras_bert.problem_type import LINEAR, SINGLE_LABEL, SOFTMAX, activate
-from keras_bert.tasks.task import Task
+from keras_bert.tasks.text_task import TextTask
 
 
 @keras.saving.register_keras_serializable(package="keras_bert")
-class BertClassifier(Task):
+class BertClassifier(TextTask):
     """Text classification: sentiment, topic, intent, entailment of a pair.
 
         model = BertClassifier.from_pretrained("path/to/bert", labels=["negative", "positive"])

@@ -4,11 +4,11 @@ import keras
 
 from keras_bert.models import TextEmbedder
 from keras_bert.preprocessing import EmbeddingPreprocessor
-from keras_bert.tasks.task import Task
+from keras_bert.tasks.text_task import TextTask
 
 
 @keras.saving.register_keras_serializable(package="keras_bert")
-class BertEmbedder(Task):
+class BertEmbedder(TextTask):
     """Text embeddings: like texts have like vectors, in a checkpoint that was trained for it.
 
         model = BertEmbedder.from_pretrained("all-MiniLM-L6-v2")
@@ -22,7 +22,7 @@ class BertEmbedder(Task):
         pooling: "mean", "max", "cls" or "pooler"; see models.TextEmbedder.
         dense: dense layers after the pooling; see models.TextEmbedder.
         normalize: scale each vector to length 1.
-        max_length, pad_to_multiple_of, text_pair: see Task.
+        max_length, pad_to_multiple_of, text_pair: see TextTask.
         network: TextEmbedder that is there already, of this encoder; None makes one.
     It has no loss of its own yet: to train it, compile with one.
     """

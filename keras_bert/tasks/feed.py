@@ -46,17 +46,19 @@ class Feed:
         parts = len(spec) if isinstance(spec, tuple) else 1
         if parts > 3:
             raise ValueError(f"the dataset's elements have {parts} parts; expected x, (x, label) or (x, label, weight): {spec}")
-        x = spec[0] if isinstance(spec, tuple) else spec
-        first = next(iter(self.preprocessor.element_columns(x).values()))
+        self.preprocessor.element_columns(spec[0] if isinstance(spec, tuple) else spec)  # refuses what it cannot take, before it is traced
 
         @tf.autograph.experimental.do_not_convert
         def named(*element):
             element = element if isinstance(spec, tuple) else (element[0],)
             columns = self.preprocessor.element_columns(element[0])
-            return (columns, *element[1:]) if labelled else (columns,)
+            if not labelled or len(element) == 1:
+                return (columns,)
+            return (columns, self.preprocessor.element_targets(element[1]), *element[2:])
 
         # One dict is an element of its own to tf.data, not the arguments of a function.
-        return (dataset.map(named) if isinstance(spec, tuple) else dataset.map(lambda x: named(x))), first.shape.rank == 1
+        elements = dataset.map(named) if isinstance(spec, tuple) else dataset.map(lambda x: named(x))
+        return elements, next(iter(elements.element_spec[0].values())).shape.rank == 1
 
     def without_targets(self, dataset):
         """Without labels, two strings are the pair that the task reads. Returns: dataset."""

@@ -5,11 +5,12 @@ import keras
 from keras_bert import features
 from keras_bert.models import MaskedLM
 from keras_bert.preprocessing import MaskedLMPreprocessor
-from keras_bert.tasks.task import Task, setting
+from keras_bert.tasks.task import setting
+from keras_bert.tasks.text_task import TextTask
 
 
 @keras.saving.register_keras_serializable(package="keras_bert")
-class BertMaskedLM(Task):
+class BertMaskedLM(TextTask):
     """Masked language modelling.
 
         model = BertMaskedLM.from_pretrained("path/to/bert")
@@ -25,7 +26,7 @@ class BertMaskedLM(Task):
         tokenizer: Tokenizer, or None to take only the contract.
         top_k: words of an answer.
         head_hidden_act, head_layer_norm_eps: see models.MaskedLM.
-        max_length, pad_to_multiple_of, text_pair: see Task.
+        max_length, pad_to_multiple_of, text_pair: see TextTask.
         network: MaskedLM that is there already, of this encoder; None makes one.
     To train: fit on (batch, masked_ids, masked_weights); the loss is divided by the sum of the weights, so that padding counts nothing.
     """

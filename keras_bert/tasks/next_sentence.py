@@ -5,11 +5,11 @@ import keras
 from keras_bert.models import NextSentence
 from keras_bert.preprocessing import NextSentencePreprocessor
 from keras_bert.problem_type import SOFTMAX, activate
-from keras_bert.tasks.task import Task
+from keras_bert.tasks.text_task import TextTask
 
 
 @keras.saving.register_keras_serializable(package="keras_bert")
-class BertNextSentence(Task):
+class BertNextSentence(TextTask):
     """Next-sentence prediction alone: Transformers' BertForNextSentencePrediction.
 
         model = BertNextSentence.from_pretrained("path/to/bert")
@@ -19,7 +19,7 @@ class BertNextSentence(Task):
     Args:
         encoder: BertEncoder with a pooler.
         tokenizer: Tokenizer, or None to take only the contract.
-        max_length, pad_to_multiple_of, text_pair: see Task.
+        max_length, pad_to_multiple_of, text_pair: see TextTask.
         network: NextSentence that is there already, of this encoder; None makes one.
     To train: fit on pairs and labels, "is_next" (0) or "not_next" (1).
     """

@@ -75,7 +75,7 @@ class Predictor:
         return _joined([_arrays(function({name: part[start : start + batch_size] for name, part in inputs.items()})) for start in starts])
 
     def _of_strings(self, columns):
-        signature = self.preprocessor.input_signature()
+        signature = _strings(columns)
         columns = {name: tf.convert_to_tensor(column, tf.string) for name, column in columns.items()}
         return _arrays(self._function(("strings", *signature), self.from_columns, lambda: [signature])(columns))
 
@@ -90,7 +90,7 @@ class Predictor:
 
     def _rows_of(self, columns, step):
         """Rows of all examples, and the slots that each takes in a batch."""
-        signature = self.preprocessor.input_signature()
+        signature = _strings(columns)
 
         def measured(columns):
             rows = self.preprocessor.rows(columns)
@@ -126,10 +126,10 @@ class Predictor:
 
     def from_inputs(self, inputs, rows=None):
         """Args: inputs: dict of the batch contract. rows: Rows that they were made of, or None."""
-        if not self.answers:
-            return self.task.predict_step(inputs)
-        inputs = self.preprocessor.answer_inputs(inputs)
-        return self.preprocessor.decode(self.task.predict_step(inputs), inputs, rows)
+        inputs = self.preprocessor.answer_inputs(inputs) if self.answers else inputs
+        predictions = self.task.predicted(inputs)
+        give = self.preprocessor.decode if self.answers else self.preprocessor.of_examples
+        return give(predictions, inputs, rows)
 
     def _function(self, key, function, signature):
         """A function traced once. Args: signature: function that gives its input signature."""
@@ -143,6 +143,11 @@ class Predictor:
 
 
 _EXAMPLES = tf.TensorSpec([None], tf.int32)
+
+
+def _strings(columns):
+    """The signature of columns: dict of name -> tf.TensorSpec."""
+    return {name: tf.TensorSpec([None], tf.string, name=name) for name in columns}
 
 
 def _relaxed(rows):
@@ -197,18 +202,30 @@ def _counted(batches, count, verbose):
             bar.update(number, finalize=number == count)
 
 
-def plain(answers, counted):
+def plain(answers, preprocessor):
     """Answers as plain Python, one dict an example.
 
-    Args: answers: dict of name -> array [examples, ...], as decode gives. counted: see Preprocessor.
-    Returns: list of dicts of str, int, float and lists of these.
+    Args: answers: dict of name -> array [examples, ...], as decode gives. preprocessor: what made them: its counted and records.
+    Returns: list of dicts of str, int, float and lists of these, or of dicts.
     """
+    counted = preprocessor.counted
     lists = {name: _decoded(array.tolist()) for name, array in answers.items()}
     examples = len(next(iter(lists.values())))
-    return [
+    of_each = [
         {name: values[index][: lists[counted[name]][index]] if name in counted else values[index] for name, values in lists.items()}
         for index in range(examples)
     ]
+    return [_with_records(answer, preprocessor.records) for answer in of_each]
+
+
+def _with_records(answer, records):
+    """Lists of one length to one list of dicts. Args: answer: dict. records: see Preprocessor. Returns: dict."""
+    parts = {part for fields in records.values() for part in fields.values()}
+    lists = {
+        name: [dict(zip(fields, values, strict=True)) for values in zip(*(answer[part] for part in fields.values()), strict=True)]
+        for name, fields in records.items()
+    }
+    return {name: value for name, value in answer.items() if name not in parts} | lists
 
 
 def _decoded(value):

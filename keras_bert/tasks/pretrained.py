@@ -10,7 +10,9 @@ _TASK_OF_NETWORK = {
     "NextSentence": "BertNextSentence",
     "Pretrainer": "BertPretrainer",
     "SequenceClassifier": "BertClassifier",
+    "Tagger": "BertTagger",
     "TextEmbedder": "BertEmbedder",
+    "TokenClassifier": "BertTagger",
 }
 
 

@@ -5,11 +5,11 @@ import keras
 from keras_bert.models import Pretrainer
 from keras_bert.preprocessing import PretrainingPreprocessor
 from keras_bert.tasks.masked_lm import masked_lm_loss, with_masked_positions
-from keras_bert.tasks.task import Task
+from keras_bert.tasks.text_task import TextTask
 
 
 @keras.saving.register_keras_serializable(package="keras_bert")
-class BertPretrainer(Task):
+class BertPretrainer(TextTask):
     """Masked language modelling and next-sentence prediction.
 
         model = BertPretrainer.from_pretrained("uncased_L-12_H-768_A-12")
@@ -24,7 +24,7 @@ class BertPretrainer(Task):
     Args:
         encoder: BertEncoder with a pooler.
         tokenizer: Tokenizer, or None to take only the contract.
-        max_length, pad_to_multiple_of, text_pair: see Task.
+        max_length, pad_to_multiple_of, text_pair: see TextTask.
         network: Pretrainer that is there already, of this encoder; None makes one.
     To train: fit on (batch, {"mlm_logits": masked_ids, "nsp_logits": labels}, {"mlm_logits": masked_weights, "nsp_logits": ones}).
     """

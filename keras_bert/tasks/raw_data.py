@@ -84,7 +84,7 @@ class RawData(TrainingModel):
             columns = self.preprocessor.columns(x)
             if labelled and y is None:
                 raise ValueError("texts were given without labels: fit(texts, labels), evaluate(texts, labels)")
-            elements = feed.elements_in_memory(columns, None if y is None else self.preprocessor.encode_targets(y), weights)
+            elements = feed.elements_in_memory(columns, None if y is None else self.preprocessor.encode_targets_of(columns, y), weights)
             if shuffle and y is not None:
                 elements = elements.shuffle(int(elements.cardinality()), reshuffle_each_iteration=True)
         if budget is not None:
@@ -136,7 +136,7 @@ class RawData(TrainingModel):
         if not 0 < share < 1:
             raise ValueError(f"validation_split={share!r} is not in (0, 1)")
         columns = self.preprocessor.columns(data.x)
-        targets = None if data.y is None else self.preprocessor.encode_targets(data.y)
+        targets = None if data.y is None else self.preprocessor.encode_targets_of(columns, data.y)
         cut = int(len(next(iter(columns.values()))) * (1 - share))
 
         def part(rows):
@@ -248,7 +248,7 @@ class RawData(TrainingModel):
         Raises: ValueError naming what does not fit.
         """
         arrays = self.answer_arrays(x, batch_size, max_tokens_per_batch=max_tokens_per_batch, **settings)
-        return plain(arrays, self.preprocessor.counted)
+        return plain(arrays, self.preprocessor)
 
     def answer_arrays(self, x, batch_size=None, *, max_tokens_per_batch=None, **settings):
         """`answer` as the exported model has it. Args: as there. Returns: dict of name -> array [examples, ...], strings as bytes."""

@@ -28,7 +28,7 @@ class Servable(tf.Module):
     def __init__(self, task, *, network=None, call=None, constants=()):
         super().__init__()
         task.tell_untrained()
-        if task.tokenizer is not None and task.text_pair is None:
+        if task.tokenizer is not None and getattr(task.preprocessor, "text_pair", False) is None:
             warnings.warn(
                 f"whether this {type(task).__name__} reads single texts or pairs is undecided, since it has seen neither: serving_default "
                 "takes single texts. For pairs set model.text_pair = True (--text_pair) first",
@@ -70,7 +70,7 @@ class Servable(tf.Module):
 
 
 class _WithNetwork:
-    """A task's predict_step over another network."""
+    """What a task predicts by another network."""
 
     run_eagerly = False
 
@@ -78,5 +78,5 @@ class _WithNetwork:
         self._task = task
         self._call = call
 
-    def predict_step(self, inputs):
+    def predicted(self, inputs):
         return self._task.predictions(self._call(inputs, training=False))

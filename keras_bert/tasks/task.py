@@ -37,7 +37,6 @@ class Task(RawData):
         tokenizer: Tokenizer, or None: only the contract is taken then.
         max_length: most tokens of a row, special ones included; None takes 128, or max_position_embeddings where that is less.
         pad_to_multiple_of: None pads to max_length always (TPU, XLA); a number to the batch's longest, rounded up to a multiple.
-        text_pair: whether inputs are pairs; None lets the first raw data decide.
         preprocessing: dict of further arguments of the preprocessor.
     Raises: ValueError where Keras does not run on TensorFlow.
     """
@@ -46,7 +45,7 @@ class Task(RawData):
     NETWORK_OPTIONS = ()  # of a subclass: the arguments that its network takes too
     PREPROCESSOR = None  # of a subclass: the class of its preprocessor, one of keras_bert.preprocessing
 
-    def __init__(self, network, tokenizer, *, max_length=None, pad_to_multiple_of=4, text_pair=None, preprocessing=None, **kwargs):
+    def __init__(self, network, tokenizer, *, max_length=None, pad_to_multiple_of=4, preprocessing=None, **kwargs):
         if keras.backend.backend() != "tensorflow":
             raise ValueError(
                 f"{type(self).__name__} takes text and trains by TensorFlow, but Keras runs on {keras.backend.backend()}; set "
@@ -61,7 +60,6 @@ class Task(RawData):
         settings = {
             "max_length": min(MAX_LENGTH, config.max_position_embeddings) if max_length is None else max_length,
             "pad_to_multiple_of": pad_to_multiple_of,
-            "text_pair": text_pair,
             "type_vocab_size": config.type_vocab_size,
         }
         self._take(self.PREPROCESSOR(tokenizer, **settings, **(preprocessing or {})))
@@ -91,7 +89,7 @@ class Task(RawData):
         if "pad_to_multiple_of" in changes:
             self._recompile(optimizer=self.optimizer)  # whether lengths are static decides on XLA
 
-    max_length, pad_to_multiple_of, text_pair = (setting(name) for name in ("max_length", "pad_to_multiple_of", "text_pair"))
+    max_length, pad_to_multiple_of = (setting(name) for name in ("max_length", "pad_to_multiple_of"))
     tokenizer = setting("tokenizer")
 
     def __setattr__(self, name, value):
@@ -117,8 +115,12 @@ class Task(RawData):
         """What `predict` gives of what the network gives, such as probabilities of logits. Args, Returns: (nested) tensors."""
         return outputs
 
-    def predict_step(self, data):
+    def predicted(self, data):
+        """What the network predicts of the model's inputs. Returns: (nested) tensors [rows, ...]."""
         return self.predictions(super().predict_step(data))
+
+    def predict_step(self, data):
+        return self.preprocessor.of_examples(self.predicted(data), keras.utils.unpack_x_y_sample_weight(data)[0], None)
 
     def class_weights(self, class_weight):
         labels = getattr(self.preprocessor, "labels", None)
@@ -142,6 +144,10 @@ class Task(RawData):
         """Returns: list of Keras metrics."""
         return []
 
+    def rate_factors(self):
+        """Factors of the learning rate for parts that start from nothing. Returns: dict, as create_optimizer's learning_rate_multipliers."""
+        return {}
+
     # Training.
 
     def compile(self, optimizer=AUTO, loss=AUTO, metrics=AUTO, **kwargs):
@@ -154,7 +160,7 @@ class Task(RawData):
         """
         self._optimizer_is_auto = isinstance(optimizer, str) and optimizer == AUTO
         if self._optimizer_is_auto:
-            optimizer = create_optimizer(LEARNING_RATE, total_steps=1)
+            optimizer = self._default_optimizer(total_steps=1)
         self._auto_arguments = {
             name: AUTO
             for name, value in (("optimizer", optimizer), ("loss", loss), ("metrics", metrics))
@@ -190,7 +196,10 @@ class Task(RawData):
         if total_steps < 1:
             raise ValueError("nothing to train on: the data, the epochs or steps_per_epoch come to no step")
         self.reset_metrics()  # the same metrics are compiled again, and Keras resets only those it has seen a batch with
-        self._recompile(optimizer=create_optimizer(LEARNING_RATE, total_steps=total_steps))
+        self._recompile(optimizer=self._default_optimizer(total_steps))
+
+    def _default_optimizer(self, total_steps):
+        return create_optimizer(LEARNING_RATE, total_steps=total_steps, learning_rate_multipliers=self.rate_factors() or None)
 
     # To disk and back.
 

@@ -7,6 +7,7 @@ Here every loss is a sum and its denominator: sums and denominators add up over 
     "sum_over_batch_size", "mean" (Keras's)     rows, of a row's mean       rows
     "mean_with_sample_weight"                   weighted slots              sum of the weights: the real targets
     "sum", None                                 weighted slots              1
+    a loss that has count_targets               weighted slots              what it counts, such as a batch's real words
 """
 
 import copy
@@ -19,7 +20,7 @@ from keras import tree
 
 from keras_bert.training.keras_internals import add_to_mean, loss_tracker, losses_of
 
-BY_ROWS, BY_WEIGHTS, SUM = "rows", "weights", "sum"
+BY_ROWS, BY_WEIGHTS, BY_TARGETS, SUM = "rows", "weights", "targets", "sum"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,6 +42,8 @@ class Term:
     tracker: object
 
     def kind(self, sample_weight):
+        if hasattr(self.values, "count_targets"):
+            return BY_TARGETS
         if self.reduction in (None, "none", "sum"):
             return SUM
         return BY_WEIGHTS if self.reduction == "mean_with_sample_weight" and self.part(sample_weight) is not None else BY_ROWS
@@ -53,9 +56,12 @@ class Term:
             structure = structure[key]
         return structure
 
-    def count(self, rows, sample_weight):
+    def count(self, rows, y, sample_weight, row_mask):
         """Returns: float32 scalar, this batch's part of the denominator."""
         kind = self.kind(sample_weight)
+        if kind == BY_TARGETS:
+            targets = self.values.count_targets(self.part(y))
+            return tf.reduce_sum(targets if row_mask is None else targets * row_mask)
         if kind == BY_WEIGHTS:
             return tf.reduce_sum(tf.cast(self.part(sample_weight), tf.float32))
         return tf.cast(rows, tf.float32) if kind == BY_ROWS else tf.zeros([])
@@ -91,9 +97,9 @@ class GlobalLoss:
             values.reduction = None
             self.terms.append(Term(tuple(path), values, loss.reduction, 1.0 if weight is None else float(weight), tracker))
 
-    def counts(self, rows, sample_weight):
-        """Denominators of a part of the batch. Returns: float32 [1 + terms]; the first counts rows."""
-        return tf.stack([tf.cast(rows, tf.float32), *[term.count(rows, sample_weight) for term in self.terms]])
+    def counts(self, rows, y, sample_weight, row_mask):
+        """Denominators of a part of the batch. Args: as share. Returns: float32 [1 + terms]; the first counts rows."""
+        return tf.stack([tf.cast(rows, tf.float32), *[term.count(rows, y, sample_weight, row_mask) for term in self.terms]])
 
     def share(self, x, y, y_pred, sample_weight, *, rows, row_mask, counts, training):
         """This part's share of the loss.

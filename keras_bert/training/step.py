@@ -49,8 +49,8 @@ class ReplicaStep:
 
     def counts(self, data):
         """Denominators of this part. Args: data: (x, y, sample_weight). Returns: float32 [1 + terms]; the first counts rows."""
-        x, _, sample_weight = data
-        return self.loss.counts(self._rows(x), sample_weight)
+        x, y, sample_weight = data
+        return self.loss.counts(self._rows(x), y, sample_weight, self._row_mask(x))
 
     def all_sum(self, values):
         """Sum over replicas. Args: values: tensor or list of tensors."""

@@ -1,0 +1,82 @@
+"""Spans of words that tags mark, such as entities, found in the graph; and where they stand in the text."""
+
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from keras_bert.preprocessing.word_pieces import ENDS, STARTS, TEXT
+from keras_bert.text import characters_from_bytes
+
+
+class Spans(NamedTuple):
+    """Args: starts, ends: int32 [sentences, spans], words, both included, 0 beyond counts. types: int32 like these, -1 beyond. counts: int32
+    [sentences].
+    """
+
+    starts: tf.Tensor
+    ends: tf.Tensor
+    types: tf.Tensor
+    counts: tf.Tensor
+
+    @property
+    def mask(self):
+        """Which are spans, and not padding: bool [sentences, spans]."""
+        return tf.sequence_mask(self.counts, tf.shape(self.starts)[1])
+
+
+def find_spans(ids, mask, tables):
+    """The spans of sentences' tags, by conlleval's rules.
+
+    Args: ids: int32 [sentences, words]. mask: bool like it, True on words. tables: tags.ChunkTables.
+    Returns: Spans.
+    """
+    beyond = len(tables.type_ids)
+    inner = tf.where(mask, ids, beyond)
+    edge = tf.fill([tf.shape(ids)[0], 1], beyond)
+    before, after = tf.concat([edge, inner[:, :-1]], axis=1), tf.concat([inner[:, 1:], edge], axis=1)
+    is_start = mask & tf.gather(tables.starts.reshape(-1), before[:, : tf.shape(ids)[1]] * (beyond + 1) + inner)
+    is_end = mask & tf.gather(tables.ends.reshape(-1), inner * (beyond + 1) + after[:, : tf.shape(ids)[1]])
+    places = tf.broadcast_to(tf.range(tf.shape(ids)[1]), tf.shape(ids))
+    starts = tf.ragged.boolean_mask(places, is_start)
+    types = tf.gather(tables.type_ids, tf.ragged.boolean_mask(ids, is_start))
+    return Spans(
+        starts.to_tensor(0), tf.ragged.boolean_mask(places, is_end).to_tensor(0), types.to_tensor(-1), tf.cast(starts.row_lengths(), tf.int32)
+    )
+
+
+def mean_over(values, spans):
+    """The mean of words' values over each span. Args: values: float32 [sentences, words]. Returns: float32 [sentences, spans]."""
+    counted = tf.pad(tf.cumsum(tf.cast(values, tf.float64), axis=1), [[0, 0], [1, 0]])  # float32 would lose digits over 5,000 words
+    total = tf.gather(counted, spans.ends + 1, batch_dims=1) - tf.gather(counted, spans.starts, batch_dims=1)
+    return tf.cast(total / tf.cast(spans.ends - spans.starts + 1, tf.float64), tf.float32)
+
+
+def words_of(facts, counts):
+    """The words as they stand in the text. Args: facts: see word_pieces, or (). counts: int32 [sentences]. Returns: string, padded with ""."""
+    if facts == ():
+        return tf.fill([tf.size(counts), tf.reduce_max(counts)], "")
+    return _slices(facts[TEXT], facts[STARTS].to_tensor(0), facts[ENDS].to_tensor(0))
+
+
+def place_spans(spans, facts):
+    """Where spans stand in the text.
+
+    Args: facts: see word_pieces, or (): nothing is known of the text.
+    Returns: text: string [sentences, spans]; start, end: int32 like it, characters; "" and -1 where nothing is known, and in padding.
+    """
+    if facts == ():
+        unknown = tf.fill(tf.shape(spans.starts), -1)
+        return tf.fill(tf.shape(spans.starts), ""), unknown, unknown
+    real = spans.mask
+    first = tf.where(real, tf.gather(facts[STARTS].to_tensor(0), spans.starts, batch_dims=1), 0)
+    last = tf.where(real, tf.gather(facts[ENDS].to_tensor(0), spans.ends, batch_dims=1), 0)
+    bounds = tf.RaggedTensor.from_tensor(tf.concat([first, last], axis=1))
+    characters = tf.cast(characters_from_bytes(facts[TEXT], bounds).to_tensor(0), tf.int32)
+    characters = tf.reshape(characters, tf.shape(bounds.to_tensor(0)))
+    start, end = tf.split(characters, 2, axis=1)
+    return _slices(facts[TEXT], first, last), tf.where(real, start, -1), tf.where(real, end, -1)
+
+
+def _slices(text, starts, ends):
+    """Args: text: string [sentences]. starts, ends: integers [sentences, slices], bytes. Returns: string like these."""
+    return tf.strings.substr(tf.broadcast_to(text[:, None], tf.shape(starts)), starts, ends - starts)
