@@ -13,6 +13,7 @@ from keras_bert.training.distribution import is_chief, is_multi_worker, is_tpu, 
 from keras_bert.training.fit_data import BATCH_SIZE, Data, batches_of_an_epoch, split_arrays, with_callback
 from keras_bert.training.global_loss import GlobalLoss
 from keras_bert.training.guards import StopOnNonFinite, check_batches
+from keras_bert.training.prediction import predict_batches
 from keras_bert.training.step_functions import StepFunctions
 
 
@@ -343,7 +344,8 @@ class TrainingModel(keras.Model):
     def predict(self, x, batch_size=None, verbose="auto", steps=None, callbacks=None, max_tokens_per_batch=None):
         """keras.Model.predict, and a task's also takes raw text; every worker gets all rows, in the order given.
 
-        Texts in memory are batched with others of like length, unless all batches have one length.
+        Texts in memory are batched with others of like length, unless all batches have one length. Where batches of a dataset give
+        outputs of different lengths, the shorter ones are filled up with zeros; callbacks are told of each batch.
 
         Args: as keras.Model.predict; max_tokens_per_batch: see fit. With it, an unbatched dataset is read into memory.
         """
@@ -353,6 +355,8 @@ class TrainingModel(keras.Model):
             return outputs
         data = self.ready(Data(x, batch_size=batch_size), labelled=False, max_tokens_per_batch=max_tokens_per_batch)
         data = self._shared(data)
+        if isinstance(data.x, (tf.data.Dataset, tf.distribute.DistributedDataset)):
+            return predict_batches(self, data.x, steps=steps, verbose=verbose, callbacks=callbacks)
         return super().predict(data.x, batch_size=data.batch_size, verbose=verbose, steps=steps, callbacks=callbacks)
 
     def _verbosity(self, verbose):
