@@ -9,6 +9,7 @@ from keras import tree
 
 from keras_bert.training import keras_internals
 from keras_bert.training.averaging import averaged_weights
+from keras_bert.training.class_weights import check_classes, weighted_by_class
 from keras_bert.training.distribution import is_chief, is_multi_worker, is_tpu, shard, untuned, untuned_devices
 from keras_bert.training.fit_data import BATCH_SIZE, Data, batches_of_an_epoch, split_arrays, with_callback
 from keras_bert.training.global_loss import GlobalLoss
@@ -279,6 +280,8 @@ class TrainingModel(keras.Model):
             validation = Data(*validation_data) if is_tuple else Data(validation_data)
         budget, class_weight = max_tokens_per_batch, self.class_weights(class_weight)
         data = self.ready(data, training=True, shuffle=shuffle, max_tokens_per_batch=budget)
+        if class_weight is not None:
+            check_classes(data)
         if validation is not None:
             budget = None if validation_batch_size else budget
             validation = self._ready_validation(validation, validation_batch_size or batch_size, budget)
@@ -395,7 +398,4 @@ class TrainingModel(keras.Model):
             if shuffle:
                 dataset = dataset.shuffle(int(dataset.cardinality()), reshuffle_each_iteration=True)
             x = dataset.batch(data.batch_size or BATCH_SIZE)
-        if class_weight is not None:
-            weights = tf.constant([class_weight.get(label, 1.0) for label in range(max(class_weight) + 1)], tf.float32)
-            x = x.map(lambda x, y: (x, y, tf.gather(weights, y)))
-        return x
+        return x if class_weight is None else x.map(lambda *batch: weighted_by_class(batch, class_weight))

@@ -33,3 +33,14 @@ def test_outputs_of_different_lengths_are_joined(results, cls):
                 assert got.shape == ((13, 12, len(WORDS)) if got.ndim == 3 else (13, 2))
                 np.testing.assert_allclose(got[rows], expected[rows], atol=1e-5, err_msg=f"{way} {name}")
         assert found[f"{cls}/told"].tolist() == ["begin", "0:4", "1:4", "2:4", "3:1", "end"]
+
+
+@pytest.mark.parametrize("kind", ["hard", "soft"])
+def test_class_weights_are_keras_s_of_one_replica(results, kind):
+    one, two = results
+    names = [name for name in one if name.startswith(f"{kind}/") and one[name].dtype == "float32"]
+    assert len(names) > 10
+    for name in names:
+        np.testing.assert_allclose(two[name], one[name], atol=1e-6, err_msg=name)
+    for found in results:
+        assert "class_weight was given beside sample_weight; leave one out" in str(found[f"{kind}/refused"])

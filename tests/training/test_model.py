@@ -297,6 +297,17 @@ def test_predict_takes_steps_and_ends_where_it_is_told(recwarn):
         model.predict(dataset.take(0), verbose=0)
 
 
+def test_class_weights_beside_others_or_of_several_outputs_are_refused():
+    x, y = np.ones([4, 1], "float32"), np.array([0, 1, 1, 0])
+    model = Scale()
+    model.compile(keras.optimizers.SGD(0.1), "mse")
+    for data in ((x, y, np.ones(4)), (tf.data.Dataset.from_tensor_slices((x, y, np.ones(4))).batch(2),)):
+        with pytest.raises(ValueError, match="class_weight was given beside sample_weight; leave one out, or multiply"):
+            model.fit(*data[:2], sample_weight=data[2] if len(data) > 2 else None, class_weight={1: 2.0}, verbose=0)
+    with pytest.raises(ValueError, match="class_weight was given, but the targets are of several outputs"):
+        model.fit(x, {"a": y, "b": y}, class_weight={1: 2.0}, verbose=0)
+
+
 def test_the_buffers_that_a_strategy_puts_before_its_devices_have_no_tuner(monkeypatch, tmp_path):
     seen, create, made = [], multi_device_iterator_ops._create_device_dataset, iterator_ops.OwnedIterator.__init__
 

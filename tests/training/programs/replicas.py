@@ -14,9 +14,12 @@ import tensorflow as tf
 
 tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2)
 
-from keras_bert import BertConfig, BertEncoder, BertMaskedLM, BertPretrainer, BertTokenizer
+from keras_bert import BertClassifier, BertConfig, BertEncoder, BertMaskedLM, BertPretrainer, BertTokenizer
 
 TEXTS = ["good film", "it was great , no ?", "bad", "a good , good , great film it is ."] * 3 + ["no"]
+CLASSES = [0, 1, 2, 1] * 3 + [2]
+SOFT = np.eye(3, dtype="float32")[CLASSES] * 0.8 + np.float32(0.2 / 3)
+CLASS_WEIGHT = {"x": 1.0, "y": 5.0, "z": 0.5}
 
 
 class Told(keras.callbacks.Callback):
@@ -66,12 +69,30 @@ def predictions(tokenizer):
     return found
 
 
+def weights_by_class(tokenizer):
+    """Returns: dict of arrays: weights after an epoch by plain SGD with class weights, and the words that refuse these beside others."""
+    found = {}
+    for kind, labels in (("hard", CLASSES), ("soft", SOFT)):
+        model = BertClassifier(encoder(tokenizer), ["x", "y", "z"], tokenizer, text_pair=False)
+        loss = {"loss": keras.losses.CategoricalCrossentropy(from_logits=True), "metrics": []} if kind == "soft" else {}
+        model.compile(keras.optimizers.SGD(0.1), **loss)
+        batch = {name: np.asarray(part) for name, part in model.preprocess(TEXTS).items()}
+        model.fit(batch, np.asarray(labels), class_weight=CLASS_WEIGHT, batch_size=4, shuffle=False, verbose=0)
+        found |= {f"{kind}/{weight.path}": weight.numpy() for weight in model.network.weights}
+        weights = np.ones(len(TEXTS), "float32")
+        try:
+            model.fit(batch, np.asarray(labels), class_weight=CLASS_WEIGHT, sample_weight=weights, verbose=0)
+        except ValueError as error:
+            found[f"{kind}/refused"] = np.array(str(error))
+    return found
+
+
 def main():
     vocabulary, out = sys.argv[1:]
     tokenizer = BertTokenizer(vocabulary)
     for name, strategy in (("one", tf.distribute.get_strategy()), ("two", tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]))):
         with strategy.scope():
-            found = predictions(tokenizer)
+            found = predictions(tokenizer) | weights_by_class(tokenizer)
         np.savez(os.path.join(out, f"{name}.npz"), **found)
 
 
