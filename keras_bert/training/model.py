@@ -1,5 +1,6 @@
 """TrainingModel: keras.Model whose fit, evaluate and predict give one result under every strategy."""
 
+import contextlib
 import functools
 import random
 
@@ -25,6 +26,17 @@ def _functional(cls):
     if issubclass(cls, type(keras.Model(x, x))):
         return cls
     return type(cls.__name__, (cls, type(keras.Model(x, x))), {"__doc__": cls.__doc__, "__module__": cls.__module__})
+
+
+def _loop(method):
+    """A method of TrainingModel that loops over data."""
+
+    @functools.wraps(method)
+    def loop(self, *args, **kwargs):
+        with untuned_devices(), self.attempt():
+            return method(self, *args, **kwargs)
+
+    return loop
 
 
 class TrainingModel(keras.Model):
@@ -143,6 +155,7 @@ class TrainingModel(keras.Model):
         return results if self._global_loss is None else self._global_loss.exact_total(results)
 
     _global_loss = None  # of a compiled model that has begun to train or evaluate
+    update_calls = 0  # calls of the step that came through, each of steps_per_execution updates
 
     # The functions that Keras's loops call.
 
@@ -150,7 +163,14 @@ class TrainingModel(keras.Model):
         if self.train_function is not None and not force:
             return
         self._global_loss = GlobalLoss(self)
-        self._update_function = StepFunctions(self, self._global_loss).update()
+        update = StepFunctions(self, self._global_loss).update()
+
+        def counted(iterator):
+            outputs = update(iterator)
+            self.update_calls += 1
+            return outputs
+
+        self._update_function = counted
 
         def train_function(iterator):
             return self._update_function(iterator)[0]
@@ -195,12 +215,19 @@ class TrainingModel(keras.Model):
 
     # What a subclass that readies data of its own may give.
 
-    def ready(self, data, *, training=False, labelled=True, shuffle=False, max_tokens_per_batch=None):
+    def attempt(self):
+        """Entered around fit, evaluate and predict, to take back what a call that fails has decided. Returns: context manager."""
+        return contextlib.nullcontext()
+
+    def before_training(self):
+        """Entered where data is readied or evaluated only to train afterwards. Returns: context manager."""
+        return contextlib.nullcontext()
+
+    def ready(self, data, *, labelled=True, shuffle=False, max_tokens_per_batch=None):
         """Data as users hand it in -> what Keras takes.
 
         Args:
             data: Data.
-            training: it is to be trained on; False: to be evaluated, or predicted.
             labelled: targets are wanted.
             shuffle: give examples in random order.
             max_tokens_per_batch: in place of a batch size, where the model batches by itself.
@@ -235,7 +262,7 @@ class TrainingModel(keras.Model):
 
     # Keras's loops, under any strategy.
 
-    @untuned_devices()
+    @_loop
     def fit(
         self,
         x=None,
@@ -279,12 +306,13 @@ class TrainingModel(keras.Model):
             is_tuple = isinstance(validation_data, (tuple, list)) and len(validation_data) in (2, 3)
             validation = Data(*validation_data) if is_tuple else Data(validation_data)
         budget, class_weight = max_tokens_per_batch, self.class_weights(class_weight)
-        data = self.ready(data, training=True, shuffle=shuffle, max_tokens_per_batch=budget)
+        with self.before_training():
+            data = self.ready(data, shuffle=shuffle, max_tokens_per_batch=budget)
+            if validation is not None:
+                budget = None if validation_batch_size else budget
+                validation = self._ready_validation(validation, validation_batch_size or batch_size, budget)
         if class_weight is not None:
             check_classes(data)
-        if validation is not None:
-            budget = None if validation_batch_size else budget
-            validation = self._ready_validation(validation, validation_batch_size or batch_size, budget)
         self.prepare_fit(lambda: (steps_per_epoch or batches_of_an_epoch(data, validation_split), epochs - initial_epoch))
         if self.optimizer is not None and not self.optimizer.built and self.built:
             # Otherwise its variables are made inside the first step, which TensorFlow then traces twice.
@@ -329,7 +357,7 @@ class TrainingModel(keras.Model):
             data = Data(self._global_batches(data))
         return data._replace(x=self._shard(data.x))
 
-    @untuned_devices()
+    @_loop
     def evaluate(self, x=None, y=None, batch_size=None, verbose="auto", sample_weight=None, max_tokens_per_batch=None, **kwargs):
         """keras.Model.evaluate, and a task's also takes raw text. During fit or Trainer, an optimizer's averages are evaluated.
 
@@ -343,7 +371,7 @@ class TrainingModel(keras.Model):
         options = {"batch_size": data.batch_size, "verbose": self._verbosity(verbose), "sample_weight": data.sample_weight}
         return super().evaluate(data.x, data.y, **options, **kwargs)
 
-    @untuned_devices()
+    @_loop
     def predict(self, x, batch_size=None, verbose="auto", steps=None, callbacks=None, max_tokens_per_batch=None):
         """keras.Model.predict, and a task's also takes raw text; every worker gets all rows, in the order given.
 
