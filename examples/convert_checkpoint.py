@@ -3,8 +3,9 @@
     python examples/convert_checkpoint.py --input uncased_L-12_H-768_A-12 --output_dir bert --format hugging_face
 
 Reads every format that keras_bert reads: google-research's TF1 directories, Model Garden's TF2 checkpoints, Transformers,
-sentence-transformers, KerasHub presets, keras_bert's own, and hf://owner/name[@revision]. Writes keras_bert's own, Transformers' or Model
-Garden's. Then the result is read again, and both models answer a probe batch; the last line is a JSON object with the largest difference.
+sentence-transformers, KerasHub presets, keras_bert's own, and hf://owner/name[@revision]. Writes keras_bert's own, Transformers', Model
+Garden's, and, of an embedder, sentence-transformers'. Then the result is read again, and both models answer a probe batch; the last line
+is a JSON object with the largest difference.
 BERT-large takes under a minute on 2 cores.
 """
 
@@ -25,7 +26,7 @@ import keras_bert
 from keras_bert import checkpoints, features
 from keras_bert.tasks import class_of
 
-FORMATS = ("keras_bert", "hugging_face", "model_garden")
+FORMATS = ("keras_bert", "hugging_face", "model_garden", "sentence_transformers")
 TOLERANCE = 1e-5  # a conversion moves numbers and changes none; more than rounding is a fault
 
 
@@ -52,6 +53,8 @@ def convert(source, output_dir, format, *, input_format=None):
         checkpoints.to_hugging_face(network, output_dir, labels=labels, tokenizer=tokenizer)
     elif format == "model_garden":
         checkpoints.to_model_garden(network, output_dir, tokenizer=tokenizer)
+    elif format == "sentence_transformers":
+        checkpoints.to_sentence_transformers(model, output_dir, tokenizer=tokenizer)  # the task knows max_length
     elif network is not model:
         model.save_pretrained(output_dir)
     else:

@@ -14,6 +14,7 @@ from keras_bert import features
 from keras_bert.data import cut_by_tokens
 from keras_bert.preprocessing import Rows, take_examples
 from keras_bert.tasks.feed import BATCH_SIZE, LENGTH_STEP
+from keras_bert.training.prediction import joined
 
 # Slots that a further batch of a prediction must save, for what calling the model once more costs. A guess, not a measurement: 128 to 512
 # give sums of slots within 3 % of each other.
@@ -43,11 +44,11 @@ class Predictor:
         if budget is None and (count <= batch_size or self._is_static):
             starts = range(0, count, batch_size)
             batches = ({name: column[start : start + batch_size] for name, column in columns.items()} for start in starts)
-            return _joined([self._of_strings(batch) for batch in _counted(batches, len(starts), verbose)])
+            return joined([self._of_strings(batch) for batch in _counted(batches, len(starts), verbose)])
         step, rows, order, bounds = self._ordered(columns, batch_size, budget)
         function = self._function(("rows", step), functools.partial(self._from_rows, step), lambda: [_relaxed(rows), _EXAMPLES])
         batches = _counted(bounds, len(bounds), verbose)
-        outputs = _joined([_arrays(function(rows, tf.constant(order[start:end]))) for start, end in batches])
+        outputs = joined([_arrays(function(rows, tf.constant(order[start:end]))) for start, end in batches])
         places = _places(order)
         return keras.tree.map_structure(lambda part: part[places], outputs)
 
@@ -63,7 +64,7 @@ class Predictor:
 
     def of_batches(self, batches, steps=None, verbose=0):
         """Args: batches: iterable of dicts of string tensors, in whose order the outputs come."""
-        return _joined([self._of_strings(batch) for batch in _counted(batches, steps, verbose)])
+        return joined([self._of_strings(batch) for batch in _counted(batches, steps, verbose)])
 
     def of_inputs(self, inputs, batch_size=None):
         """Args: inputs: dict of the batch contract, int32 [batch, length]."""
@@ -72,7 +73,7 @@ class Predictor:
         function = self._function("inputs", self.from_inputs, lambda: [signature])
         batch_size = batch_size or BATCH_SIZE
         starts = range(0, len(inputs[features.INPUT_IDS]), batch_size)
-        return _joined([_arrays(function({name: part[start : start + batch_size] for name, part in inputs.items()})) for start in starts])
+        return joined([_arrays(function({name: part[start : start + batch_size] for name, part in inputs.items()})) for start in starts])
 
     def _of_strings(self, columns):
         signature = _strings(columns)
@@ -171,26 +172,6 @@ def _places(order):
 
 def _arrays(outputs):
     return keras.tree.map_structure(lambda part: part.numpy(), outputs)
-
-
-def _joined(outputs):
-    """Batches to one array each; where batches differ in length, the shorter ones are filled up with zeros or empty strings."""
-
-    if not outputs:
-        raise ValueError("there is nothing to predict: the data is empty")
-
-    def joined(*parts):
-        widest = np.max([part.shape for part in parts], axis=0)[1:]
-        return np.concatenate([_filled(part, widest) for part in parts])
-
-    return outputs[0] if len(outputs) == 1 else keras.tree.map_structure(joined, *outputs)
-
-
-def _filled(part, widest):
-    missing = [(0, 0), *((0, wide - size) for wide, size in zip(widest, part.shape[1:], strict=True))]
-    if not np.any(missing):
-        return part
-    return np.pad(part, missing, constant_values=b"" if part.dtype.kind == "O" else 0)
 
 
 def _counted(batches, count, verbose):

@@ -1,5 +1,6 @@
 """RawData: a TrainingModel that reads what its preprocessor takes, raw text first of all, and answers."""
 
+import contextlib
 import warnings
 
 import numpy as np
@@ -57,13 +58,10 @@ class RawData(TrainingModel):
     def _feed(self):
         return Feed(self.preprocessor)
 
-    def ready(self, data, *, training=False, labelled=True, shuffle=False, max_tokens_per_batch=None):
+    def ready(self, data, *, labelled=True, shuffle=False, max_tokens_per_batch=None):
         x, y, weights, batch_size = data
         budget = max_tokens_per_batch
-        if training:
-            self._untrained = ()
-        else:
-            self.tell_untrained()
+        self.tell_untrained()
         if budget is not None:
             self._check_budget(budget, batch_size, x)
         if not self._is_raw(x):
@@ -126,7 +124,26 @@ class RawData(TrainingModel):
         if not self.batches_itself(self._feed.without_targets(x) if isinstance(x, tf.data.Dataset) else x):
             raise ValueError(f"max_tokens_per_batch={budget} was given but the dataset is batched; unbatch it")
 
+    @contextlib.contextmanager
+    def attempt(self):
+        preprocessor, calls = self.preprocessor, self.update_calls
+        is_open = getattr(preprocessor, "text_pair", False) is None
+        try:
+            yield
+        except BaseException:
+            if is_open and calls == self.update_calls:
+                preprocessor.text_pair = None  # data that the call could not use decides nothing
+            raise
+
     # Training.
+
+    @contextlib.contextmanager
+    def before_training(self):
+        untrained, self._untrained = self._untrained, ()  # what is told here would soon be untrue
+        try:
+            yield
+        finally:
+            self._untrained = untrained
 
     def split_off(self, data, share):
         if not self._is_raw(data.x) or isinstance(data.x, tf.data.Dataset):
@@ -169,18 +186,18 @@ class RawData(TrainingModel):
             have raw validation data batched by the same measure.
         """
         self._check_vocabulary()
-        self._untrained = ()
         budget = max_tokens_per_batch
-        elements, batched = self._feed.elements_of(examples, labelled=True)
-        if batched or len(elements.element_spec) == 1:
-            raise ValueError(f"training_batches takes single examples with labels, (text, label); got elements {examples.element_spec}")
-        if budget is not None:
-            self._check_budget(budget, batch_size, examples)
-        measure = {"batch_size": batch_size or BATCH_SIZE} if budget is None else {"max_tokens_per_batch": budget}
-        by_length = self.preprocessor.pad_to_multiple_of is not None
-        dataset_fn = self._feed.endless(
-            elements, batch_size=measure.get("batch_size"), budget=budget, by_length=by_length, seed=seed, shuffle=shuffle
-        )
+        with self.attempt():
+            elements, batched = self._feed.elements_of(examples, labelled=True)
+            if batched or len(elements.element_spec) == 1:
+                raise ValueError(f"training_batches takes single examples with labels, (text, label); got elements {examples.element_spec}")
+            if budget is not None:
+                self._check_budget(budget, batch_size, examples)
+            measure = {"batch_size": batch_size or BATCH_SIZE} if budget is None else {"max_tokens_per_batch": budget}
+            by_length = self.preprocessor.pad_to_multiple_of is not None
+            dataset_fn = self._feed.endless(
+                elements, batch_size=measure.get("batch_size"), budget=budget, by_length=by_length, seed=seed, shuffle=shuffle
+            )
         dataset_fn.evaluate_options = lambda x: dict(measure) if self.batches_itself(x) else {}
         return dataset_fn
 
@@ -258,8 +275,9 @@ class RawData(TrainingModel):
         if features.is_contract(x):
             return self._predictor(answers=True, **settings).of_inputs(x, batch_size)
         self._check_vocabulary()
-        columns = self._columns_of(x) if isinstance(x, tf.data.Dataset) else self.preprocessor.columns(x)
-        return self._predictor(answers=True, **settings).of_columns(columns, batch_size, max_tokens_per_batch)
+        with self.attempt():
+            columns = self._columns_of(x) if isinstance(x, tf.data.Dataset) else self.preprocessor.columns(x)
+            return self._predictor(answers=True, **settings).of_columns(columns, batch_size, max_tokens_per_batch)
 
     def export(self, filepath, format="tf_saved_model", **options):
         """Keras's export: write what serves the answers, as export.export_saved_model does, to one directory.
@@ -295,7 +313,9 @@ class RawData(TrainingModel):
         self._predictors = _Kept()
 
     def tell_untrained(self):
-        """Warn, once, where answers are asked of a head that was never trained."""
+        """Warn, once, where answers are asked of a head that was never trained, by a step of this model's or one's own."""
+        if self._untrained and (self.update_calls or (self.optimizer is not None and int(self.optimizer.iterations))):
+            self._untrained = ()
         if self._untrained:
             parts, self._untrained = ", ".join(self._untrained), ()
             warnings.warn(

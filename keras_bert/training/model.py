@@ -1,5 +1,6 @@
 """TrainingModel: keras.Model whose fit, evaluate and predict give one result under every strategy."""
 
+import contextlib
 import functools
 import random
 
@@ -9,10 +10,12 @@ from keras import tree
 
 from keras_bert.training import keras_internals
 from keras_bert.training.averaging import averaged_weights
+from keras_bert.training.class_weights import check_classes, weighted_by_class
 from keras_bert.training.distribution import is_chief, is_multi_worker, is_tpu, shard, untuned, untuned_devices
 from keras_bert.training.fit_data import BATCH_SIZE, Data, batches_of_an_epoch, split_arrays, with_callback
 from keras_bert.training.global_loss import GlobalLoss
 from keras_bert.training.guards import StopOnNonFinite, check_batches
+from keras_bert.training.prediction import predict_batches
 from keras_bert.training.step_functions import StepFunctions
 
 
@@ -23,6 +26,17 @@ def _functional(cls):
     if issubclass(cls, type(keras.Model(x, x))):
         return cls
     return type(cls.__name__, (cls, type(keras.Model(x, x))), {"__doc__": cls.__doc__, "__module__": cls.__module__})
+
+
+def _loop(method):
+    """A method of TrainingModel that loops over data."""
+
+    @functools.wraps(method)
+    def loop(self, *args, **kwargs):
+        with untuned_devices(), self.attempt():
+            return method(self, *args, **kwargs)
+
+    return loop
 
 
 class TrainingModel(keras.Model):
@@ -141,6 +155,7 @@ class TrainingModel(keras.Model):
         return results if self._global_loss is None else self._global_loss.exact_total(results)
 
     _global_loss = None  # of a compiled model that has begun to train or evaluate
+    update_calls = 0  # calls of the step that came through, each of steps_per_execution updates
 
     # The functions that Keras's loops call.
 
@@ -148,7 +163,14 @@ class TrainingModel(keras.Model):
         if self.train_function is not None and not force:
             return
         self._global_loss = GlobalLoss(self)
-        self._update_function = StepFunctions(self, self._global_loss).update()
+        update = StepFunctions(self, self._global_loss).update()
+
+        def counted(iterator):
+            outputs = update(iterator)
+            self.update_calls += 1
+            return outputs
+
+        self._update_function = counted
 
         def train_function(iterator):
             return self._update_function(iterator)[0]
@@ -193,12 +215,19 @@ class TrainingModel(keras.Model):
 
     # What a subclass that readies data of its own may give.
 
-    def ready(self, data, *, training=False, labelled=True, shuffle=False, max_tokens_per_batch=None):
+    def attempt(self):
+        """Entered around fit, evaluate and predict, to take back what a call that fails has decided. Returns: context manager."""
+        return contextlib.nullcontext()
+
+    def before_training(self):
+        """Entered where data is readied or evaluated only to train afterwards. Returns: context manager."""
+        return contextlib.nullcontext()
+
+    def ready(self, data, *, labelled=True, shuffle=False, max_tokens_per_batch=None):
         """Data as users hand it in -> what Keras takes.
 
         Args:
             data: Data.
-            training: it is to be trained on; False: to be evaluated, or predicted.
             labelled: targets are wanted.
             shuffle: give examples in random order.
             max_tokens_per_batch: in place of a batch size, where the model batches by itself.
@@ -233,7 +262,7 @@ class TrainingModel(keras.Model):
 
     # Keras's loops, under any strategy.
 
-    @untuned_devices()
+    @_loop
     def fit(
         self,
         x=None,
@@ -277,10 +306,13 @@ class TrainingModel(keras.Model):
             is_tuple = isinstance(validation_data, (tuple, list)) and len(validation_data) in (2, 3)
             validation = Data(*validation_data) if is_tuple else Data(validation_data)
         budget, class_weight = max_tokens_per_batch, self.class_weights(class_weight)
-        data = self.ready(data, training=True, shuffle=shuffle, max_tokens_per_batch=budget)
-        if validation is not None:
-            budget = None if validation_batch_size else budget
-            validation = self._ready_validation(validation, validation_batch_size or batch_size, budget)
+        with self.before_training():
+            data = self.ready(data, shuffle=shuffle, max_tokens_per_batch=budget)
+            if validation is not None:
+                budget = None if validation_batch_size else budget
+                validation = self._ready_validation(validation, validation_batch_size or batch_size, budget)
+        if class_weight is not None:
+            check_classes(data)
         self.prepare_fit(lambda: (steps_per_epoch or batches_of_an_epoch(data, validation_split), epochs - initial_epoch))
         if self.optimizer is not None and not self.optimizer.built and self.built:
             # Otherwise its variables are made inside the first step, which TensorFlow then traces twice.
@@ -325,7 +357,7 @@ class TrainingModel(keras.Model):
             data = Data(self._global_batches(data))
         return data._replace(x=self._shard(data.x))
 
-    @untuned_devices()
+    @_loop
     def evaluate(self, x=None, y=None, batch_size=None, verbose="auto", sample_weight=None, max_tokens_per_batch=None, **kwargs):
         """keras.Model.evaluate, and a task's also takes raw text. During fit or Trainer, an optimizer's averages are evaluated.
 
@@ -339,11 +371,12 @@ class TrainingModel(keras.Model):
         options = {"batch_size": data.batch_size, "verbose": self._verbosity(verbose), "sample_weight": data.sample_weight}
         return super().evaluate(data.x, data.y, **options, **kwargs)
 
-    @untuned_devices()
+    @_loop
     def predict(self, x, batch_size=None, verbose="auto", steps=None, callbacks=None, max_tokens_per_batch=None):
         """keras.Model.predict, and a task's also takes raw text; every worker gets all rows, in the order given.
 
-        Texts in memory are batched with others of like length, unless all batches have one length.
+        Texts in memory are batched with others of like length, unless all batches have one length. Where batches of a dataset give
+        outputs of different lengths, the shorter ones are filled up with zeros; callbacks are told of each batch.
 
         Args: as keras.Model.predict; max_tokens_per_batch: see fit. With it, an unbatched dataset is read into memory.
         """
@@ -353,6 +386,8 @@ class TrainingModel(keras.Model):
             return outputs
         data = self.ready(Data(x, batch_size=batch_size), labelled=False, max_tokens_per_batch=max_tokens_per_batch)
         data = self._shared(data)
+        if isinstance(data.x, (tf.data.Dataset, tf.distribute.DistributedDataset)):
+            return predict_batches(self, data.x, steps=steps, verbose=verbose, callbacks=callbacks)
         return super().predict(data.x, batch_size=data.batch_size, verbose=verbose, steps=steps, callbacks=callbacks)
 
     def _verbosity(self, verbose):
@@ -391,7 +426,4 @@ class TrainingModel(keras.Model):
             if shuffle:
                 dataset = dataset.shuffle(int(dataset.cardinality()), reshuffle_each_iteration=True)
             x = dataset.batch(data.batch_size or BATCH_SIZE)
-        if class_weight is not None:
-            weights = tf.constant([class_weight.get(label, 1.0) for label in range(max(class_weight) + 1)], tf.float32)
-            x = x.map(lambda x, y: (x, y, tf.gather(weights, y)))
-        return x
+        return x if class_weight is None else x.map(lambda *batch: weighted_by_class(batch, class_weight))

@@ -14,6 +14,8 @@ import glob
 import json
 import math
 import os
+import re
+import time
 import warnings
 
 from keras_bert.files import replaced_file
@@ -21,6 +23,7 @@ from keras_bert.files import replaced_file
 LOG = "log.jsonl"
 CURVES = "training_curves.png"
 EVENTS = "tensorboard"
+_EVENT_FILE = re.compile(r"events\.out\.tfevents\.(\d{10})\.(.*\.v2)")
 
 # Values that tell of the machine rather than of the model: a group of their own in TensorBoard, and not among the curves.
 SPEED = ("examples_per_second", "tokens_per_second", "padding_share", "flops_per_second", "peak_share")
@@ -52,6 +55,7 @@ class RunLog:
         # ".v2" ends the names that tf.summary gives; what a profiler left here is not ours.
         for path in glob.glob(os.path.join(glob.escape(events), "events.out.tfevents.*.v2")):
             _cut_events(path, first_step)
+        _put_before_now(events)
         self._file = open(self.path, "a", encoding="utf-8")  # noqa: SIM115 (open until close())
         self._summaries = tf.summary.create_file_writer(events)
 
@@ -156,6 +160,25 @@ def _cut_events(path, last_step):
         for record in tf.data.TFRecordDataset(path).as_numpy_iterator():
             if tf.compat.v1.Event.FromString(record).step <= last_step:
                 writer.write(record)
+
+
+def _put_before_now(directory):
+    """Rename the event files kept in a directory so that one made from now on comes behind them.
+
+    TensorBoard reads the files of a directory in the order of their names, events.out.tfevents.SECONDS.HOST.PID.NUMBER.v2. Files of one
+    second stand in no order of time ("10" is before "9"), and a clock that was put back gives earlier seconds.
+    """
+    kept = sorted(match.string for match in map(_EVENT_FILE.fullmatch, os.listdir(directory)) if match)
+    renamed, last = [], int(time.time()) - 1
+    for name in reversed(kept):
+        seconds, rest = _EVENT_FILE.fullmatch(name).groups()
+        if int(seconds) > last:
+            renamed.append((name, f"events.out.tfevents.{last:010d}.{rest}"))
+            last -= 1
+        else:
+            last = int(seconds)
+    for old, new in reversed(renamed):  # the earliest first: none is in another's way
+        os.rename(os.path.join(directory, old), os.path.join(directory, new))
 
 
 def _panels(lines):

@@ -283,7 +283,8 @@ class Trainer:
             return
         options = getattr(dataset_fn, "evaluate_options", None)
         self._evaluate_options = {} if options is None else options(self.validation_data)
-        values = self._evaluate(steps=1)
+        with self.model.before_training():
+            values = self._evaluate(steps=1)
         if not values:
             raise ValueError("validation_data is empty: there is nothing to choose the best by")
         self.best.check(values)

@@ -51,6 +51,19 @@ def test_labels_and_vocabulary_come_along(convert, tiny_classifier, tmp_path):
     assert checkpoint.make_tokenizer().vocabulary == tiny_classifier.tokenizer.vocabulary
 
 
+def test_an_embedder_to_sentence_transformers(convert, reference, tmp_path):
+    source, out = reference / "found" / "sentence_transformers_modules", tmp_path / "out"
+    code, result, errors = convert("--input", source, "--output_dir", out, "--format", "sentence_transformers")
+    assert code == 0, errors
+    assert result["max_abs_diff"] <= 1e-6 and result["output"] == str(out) and result["parameters"] > 1000
+    again, expected = open_checkpoint(out), open_checkpoint(source)
+    assert again.format == "sentence_transformers" and again.settings == expected.settings  # max_length too
+    assert again.make_tokenizer().vocabulary == expected.make_tokenizer().vocabulary
+    code, _, errors = convert("--input", reference / "google_tf1", "--output_dir", tmp_path / "no", "--format", "sentence_transformers")
+    assert code != 0 and "sentence-transformers' modules make a TextEmbedder, not a" in errors and "Traceback" not in errors
+    assert not os.path.exists(tmp_path / "no")
+
+
 def test_labels_that_a_bare_encoder_s_file_names_do_not_matter(tiny_transformers_directory, tmp_path):
     from convert_checkpoint import convert
 

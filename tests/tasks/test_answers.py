@@ -10,6 +10,7 @@ import tensorflow as tf
 
 import export
 from keras_bert import BertClassifier, BertConfig, BertEmbedder, BertEncoder, BertMaskedLM, BertPretrainer, BertTokenizer
+from keras_bert.training import Trainer
 
 CHINESE = ["你好，世界。", "我喜欢看电影 [MASK] 很好", "日本 \U0001f600 naïve café", "\U0001f4a9\U0001f4a9\U0001f4a9 ok"]
 
@@ -150,6 +151,50 @@ def test_an_untrained_head_is_told_once(make_tiny_classifier, tmp_path, recwarn)
     recwarn.clear()
     model.answer(["good"])
     assert not list(recwarn)
+
+
+def test_an_untrained_head_is_told_until_a_step_was_made(make_tiny_classifier, tmp_path, recwarn):
+    make_tiny_classifier(text_pair=False).save_pretrained(tmp_path / "model")
+    with pytest.warns(UserWarning, match="newly initialised"):
+        model = BertClassifier.from_pretrained(tmp_path / "model", labels=["x", "y"])
+    texts, labels = ["good", "bad"], ["x", "y"]
+    with pytest.raises(ValueError, match="'z'"):
+        model.fit(texts, ["x", "z"], verbose=0)
+    dataset = tf.data.Dataset.from_tensor_slices((texts, labels))
+    batches = model.training_batches(dataset, batch_size=2)
+    with pytest.warns(UserWarning, match="no checkpoint had weights for classifier/kernel"):
+        model.predict(texts, verbose=0)
+    model._untrained = ("classifier/kernel",)
+    recwarn.clear()
+    Trainer(model, tmp_path / "run", total_steps=1, validation_data=dataset).train(batches)  # which validates before step 1, too
+    model.predict(texts, verbose=0)
+    model._untrained, model.update_calls = ("classifier/kernel",), 0
+    model.compile()
+    model.fit(texts, labels, validation_data=(texts, labels), verbose=0)
+    model.predict(texts, verbose=0)
+    assert not [each for each in recwarn if "no checkpoint" in str(each.message)]
+
+
+def test_a_call_that_fails_does_not_decide_about_pairs(make_tiny_classifier):
+    model, texts = make_tiny_classifier(), ["good", "bad"]
+    pairs = (texts, texts)
+    wrong = tf.data.Dataset.from_tensor_slices((pairs, ["positive", "wrong"]))
+    calls = (
+        lambda: model.fit(pairs, ["positive", "wrong"], verbose=0),
+        lambda: model.fit(pairs, ["positive", "wrong"], validation_split=0.5, verbose=0),
+        lambda: model.fit(wrong, verbose=0),  # found in step 1
+        lambda: model.evaluate(pairs, ["positive"], verbose=0),
+        lambda: model.training_batches(wrong, max_tokens_per_batch=5),
+        lambda: model.answer(pairs, max_length=1000),
+    )
+    for call in calls:
+        with pytest.raises((ValueError, tf.errors.InvalidArgumentError)):
+            call()
+        assert model.text_pair is None
+    assert len(model.answer(texts)) == 2 and model.text_pair is False
+    with pytest.raises(ValueError, match="this model reads single texts"):
+        model.fit(pairs, ["positive", "wrong"], verbose=0)
+    assert model.text_pair is False
 
 
 def test_exporting_a_prepared_directory_replaces_only_a_saved_model(make_tiny_classifier, tmp_path):

@@ -1,5 +1,7 @@
 """TrainingModel's step, by hand-computed values and against plain TensorFlow."""
 
+import sys
+
 import keras
 import numpy as np
 import pytest
@@ -269,14 +271,41 @@ def test_loops_leave_tf_data_s_tuner_out_unless_the_dataset_names_it(monkeypatch
     model = TrainingModel(inputs=(x := keras.Input([3])), outputs=keras.layers.Dense(1)(x))
     model.compile(keras.optimizers.SGD(0.1), "mse")
     seen = []
-    for name in ("fit", "evaluate", "predict"):
-        real = getattr(keras.Model, name)
+    for owner, name in ((keras.Model, "fit"), (keras.Model, "evaluate"), (sys.modules[TrainingModel.__module__], "predict_batches")):
+        real = getattr(owner, name)
         spy = lambda self, x, *args, real=real, **kwargs: seen.append(x.options().autotune.enabled) or real(self, x, *args, **kwargs)  # noqa: E731
-        monkeypatch.setattr(keras.Model, name, spy)
+        monkeypatch.setattr(owner, name, spy)
     model.fit(dataset, validation_data=dataset, verbose=0)
     model.evaluate(dataset, verbose=0)
     model.predict(dataset.map(lambda x, _: x), verbose=0)
     assert set(seen) == {bool(wished)} and len(seen) == 4  # fit evaluates too
+
+
+def test_predict_takes_steps_and_ends_where_it_is_told(recwarn):
+    model = TrainingModel(inputs=(x := keras.Input([None])), outputs=keras.ops.abs(x))
+    lengths = tf.data.Dataset.range(1, 5)
+    dataset = lengths.map(lambda length: -tf.ones([2, length]))  # [2, 1], [2, 2], ...
+    expected = np.array([[1, 0, 0, 0], [1, 1, 0, 0], [1, 1, 1, 0], [1, 1, 1, 1]], "float32").repeat(2, axis=0)
+    np.testing.assert_array_equal(model.predict(dataset, verbose=0), expected)
+    np.testing.assert_array_equal(model.predict(dataset.repeat(), steps=2, verbose=0), expected[:4, :2])
+    stop = keras.callbacks.LambdaCallback()
+    stop.on_predict_batch_end = lambda batch, logs: setattr(model, "stop_predicting", batch == 1)
+    np.testing.assert_array_equal(model.predict(dataset, callbacks=[stop], verbose=0), expected[:4, :2])
+    with pytest.raises(ValueError, match=r"the dataset never ends; give steps, or take\(number\) of it"):
+        model.predict(dataset.repeat(), verbose=0)
+    with pytest.raises(ValueError, match="there is nothing to predict: the data is empty"):
+        model.predict(dataset.take(0), verbose=0)
+
+
+def test_class_weights_beside_others_or_of_several_outputs_are_refused():
+    x, y = np.ones([4, 1], "float32"), np.array([0, 1, 1, 0])
+    model = Scale()
+    model.compile(keras.optimizers.SGD(0.1), "mse")
+    for data in ((x, y, np.ones(4)), (tf.data.Dataset.from_tensor_slices((x, y, np.ones(4))).batch(2),)):
+        with pytest.raises(ValueError, match="class_weight was given beside sample_weight; leave one out, or multiply"):
+            model.fit(*data[:2], sample_weight=data[2] if len(data) > 2 else None, class_weight={1: 2.0}, verbose=0)
+    with pytest.raises(ValueError, match="class_weight was given, but the targets are of several outputs"):
+        model.fit(x, {"a": y, "b": y}, class_weight={1: 2.0}, verbose=0)
 
 
 def test_the_buffers_that_a_strategy_puts_before_its_devices_have_no_tuner(monkeypatch, tmp_path):

@@ -1,6 +1,7 @@
 import json
 import math
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -92,6 +93,21 @@ def test_what_a_crash_tore_is_dropped_and_the_whole_lines_stay(tmp_path):
     write_run(tmp_path, [3], first_step=2)
     assert [line["step"] for line in read_log(log)] == [1, 3]
     assert tensorboard_scalars(tmp_path) == {"train/loss": [(1, 1.0), (3, 1.0)]}
+
+
+@pytest.mark.parametrize("ahead", [0, 3600], ids=["the_same_second", "a_clock_that_was_put_back"])
+def test_what_is_resumed_stands_behind_what_is_kept(tmp_path, ahead):
+    """By TensorBoard's order: that of the names, of which the seconds may be alike, or in the future."""
+    for step, process in ((1, 7), (2, 10), (3, 9)):
+        write_run(tmp_path, [step], first_step=step - 1)
+        for path in (tmp_path / "tensorboard").glob("*.v2"):
+            if not path.name.endswith(".kept.v2"):  # a host whose name comes last, and processes in no order of time
+                path.rename(path.with_name(f"events.out.tfevents.{int(time.time()) + ahead:010d}.zzz.{process}.kept.v2"))
+    began = time.monotonic()
+    write_run(tmp_path, [4, 5], first_step=3)
+    assert time.monotonic() - began < 30  # it does not wait for the hour to come
+    assert tensorboard_scalars(tmp_path) == {"train/loss": [(step, 1.0) for step in (1, 2, 3, 4, 5)]}
+    assert len(list((tmp_path / "tensorboard").iterdir())) == 4
 
 
 def test_a_line_that_no_run_wrote_is_named(tmp_path):
