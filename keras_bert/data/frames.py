@@ -132,7 +132,7 @@ def arguments_of(tags):
     for index, tag in enumerate(tags):
         prefix, _, role = tag.partition("-")
         if tag != "O" and (prefix not in ("B", "I") or not role):
-            raise ValueError(f'tag {index} is {tag!r}; expected "O", or "B-" or "I-" and a role')
+            raise ValueError(f'tag {index} is {tag!r}; expected "O", or "B-" or "I-" and a name')
         if prefix == "I" and role == before:
             arguments[-1][2] = index
         elif role:

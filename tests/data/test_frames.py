@@ -41,7 +41,7 @@ def test_random_tags_are_read_as_seqeval_reads_them():
 
 @pytest.mark.parametrize("tag", ["A0", "E-A0", "B-", "", "B"])
 def test_a_tag_that_is_none_is_told(tag):
-    with pytest.raises(ValueError, match=f'tag 1 is {tag!r}; expected "O", or "B-" or "I-" and a role'):
+    with pytest.raises(ValueError, match=f'tag 1 is {tag!r}; expected "O", or "B-" or "I-" and a name'):
         arguments_of(["O", tag])
 
 
