@@ -2,16 +2,29 @@
 
 from keras_bert.data.batching import batch_by_length, batch_by_tokens, count_batches, cut_by_tokens, with_lengths
 from keras_bert.data.classification import read_classification, read_labels
+from keras_bert.data.frames import Frame, PropbankSentence, arguments_of, frame_tags, propbank_dataset, role_labels
+from keras_bert.data.intent_slots import intent_slot_labels, read_intent_slots
+from keras_bert.data.propbank import read_propbank, write_props
 from keras_bert.data.stream import endless_batches, known_count
 
 __all__ = [
+    "Frame",
+    "PropbankSentence",
+    "arguments_of",
     "batch_by_length",
     "batch_by_tokens",
     "count_batches",
     "cut_by_tokens",
     "endless_batches",
+    "frame_tags",
+    "intent_slot_labels",
     "known_count",
+    "propbank_dataset",
     "read_classification",
+    "read_intent_slots",
     "read_labels",
+    "read_propbank",
+    "role_labels",
     "with_lengths",
+    "write_props",
 ]

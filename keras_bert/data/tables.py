@@ -142,7 +142,7 @@ def _format_of(path, format):
 
 def _file_rows(path, columns, header, format):
     """Yields: (place, [value of each column])."""
-    lines = _text_lines(path, path.endswith(".gz"))
+    lines = text_lines(path)
     if format != "jsonl":
         return _table_rows(path, lines, columns, header, format)
     if header:
@@ -150,9 +150,15 @@ def _file_rows(path, columns, header, format):
     return _json_rows(path, lines, columns)
 
 
-def _text_lines(path, compressed):
-    """Yields: the lines of a file as str, with their line breaks."""
-    with (gzip.open if compressed else open)(path, "rb") as file:
+def text_lines(path):
+    """Read the lines of a file of UTF-8, with or without a byte-order mark, packed by gzip where its name ends in .gz.
+
+    Args: path: the file.
+    Yields: str, with their line breaks.
+    Raises: ValueError naming file and line of bytes that are not UTF-8, or of broken gzip. FileNotFoundError.
+    """
+    path = os.fspath(path)
+    with (gzip.open if path.endswith(".gz") else open)(path, "rb") as file:
         number = 0
         while True:
             number += 1
