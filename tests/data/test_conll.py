@@ -197,6 +197,7 @@ def test_repairs_are_told_once(write):
     ("name", "content", "options", "words"),
     [
         ("f", "a\tO\nb\n", {}, r"f:2: 1 columns, where the first line of columns has 2: 'b'"),
+        ("f", "a\tO\n\u00a0\nb\tO\n", {}, r"f:2: 1 columns, where the first line of columns has 2"),
         ("f", "a\tO\nb\tO\tO\n", {}, r"f:2: 3 columns, where the first line of columns has 2"),
         ("f", "a O\nNew York O\n", {}, r"f:2: 3 columns"),
         ("f", "a,O\nb,O\n", {}, r"f:1: the columns 0, -1 are the same one of 1; say what stands between columns by separator="),
