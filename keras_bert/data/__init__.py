@@ -2,6 +2,7 @@
 
 from keras_bert.data.batching import batch_by_length, batch_by_tokens, count_batches, cut_by_tokens, with_lengths
 from keras_bert.data.classification import read_classification, read_labels
+from keras_bert.data.conll import conll_sentences, read_conll, read_tags, write_conll
 from keras_bert.data.frames import Frame, PropbankSentence, arguments_of, frame_tags, propbank_dataset, role_labels
 from keras_bert.data.intent_slots import intent_slot_labels, read_intent_slots
 from keras_bert.data.propbank import read_propbank, write_props
@@ -13,6 +14,7 @@ __all__ = [
     "arguments_of",
     "batch_by_length",
     "batch_by_tokens",
+    "conll_sentences",
     "count_batches",
     "cut_by_tokens",
     "endless_batches",
@@ -21,10 +23,13 @@ __all__ = [
     "known_count",
     "propbank_dataset",
     "read_classification",
-    "read_intent_slots",
+    "read_conll",
     "read_labels",
     "read_propbank",
+    "read_tags",
     "role_labels",
     "with_lengths",
+    "write_conll",
     "write_props",
+"read_intent_slots",
 ]

@@ -7,6 +7,8 @@ import os
 import zlib
 from collections.abc import Mapping
 
+import numpy as np
+
 TFDS_PREFIX = "tfds:"
 FORMATS = ("tsv", "csv", "jsonl")
 _ENDINGS = {".tsv": "tsv", ".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
@@ -29,7 +31,7 @@ def read_rows(source, columns, read_row=None, *, header=None, format=None, data_
         source:
             path of a .tsv (no quoting), .csv (quoted as RFC 4180 says) or .jsonl file, each also .gz; UTF-8; or
             "tfds:NAME" or "tfds:NAME/CONFIG", a data set of tensorflow-datasets; or
-            columns in memory: a tuple of lists, a mapping of name to list, a pandas DataFrame.
+            columns in memory: a tuple of lists, a mapping of name to list, a pandas DataFrame, a Dataset of Hugging Face's datasets.
         columns: which to read; each an index, or a name (of the header, of the JSON object, of the tfds feature). None: with
             "tfds:NAME" alone, the data set's supervised keys.
         read_row: function of (place, values) -> what is yielded; it raises ValueError where they cannot be used. Where that is the
@@ -38,7 +40,7 @@ def read_rows(source, columns, read_row=None, *, header=None, format=None, data_
         format: one of FORMATS: what a file holds whose ending does not say it; .gz is still told by the ending.
         data_dir: where tensorflow-datasets keeps its data.
         split: of a tfds data set.
-        class_names: whether a tfds ClassLabel comes by name, not as its id.
+        class_names: whether a tfds ClassLabel, or each of a sequence of them, comes by name, not as its id.
     Yields: read_row(place, values), or (place, values). place: str, for errors: file and line, or data set and row. values: list,
         in the order of `columns`: str of a .tsv or .csv, what JSON has, what the columns in memory hold, bytes of a tfds text.
     Raises: ValueError naming file and line of what cannot be read: a missing column, bytes that are not UTF-8, broken JSON or
@@ -46,11 +48,11 @@ def read_rows(source, columns, read_row=None, *, header=None, format=None, data_
     """
     if format not in (None, *FORMATS):
         raise ValueError(f"format={format!r} is none of {', '.join(FORMATS)}")
-    name = _name(source, split)
+    name = source_name(source, split)
     if columns is None and not is_tfds(source):
         raise ValueError(f"columns=None takes the supervised keys of a tfds data set, and {name} has none; name the columns")
     may_be_header = may_start_with_header(source, columns, header=header, format=format)
-    if _is_file(source):
+    if is_file(source):
         rows = _file_rows(name, columns, header, _format_of(name, format))
     elif format is not None:
         raise ValueError(f"format={format!r} is for files, and {name} is none")
@@ -74,9 +76,9 @@ def check_text(value, place, column):
 
 def may_start_with_header(source, columns, *, header=None, format=None):
     """Whether the first row of a source, read as data, may be its header: nothing that was said tells. Returns: bool."""
-    if header is not None or not _is_file(source) or any(isinstance(column, str) for column in columns):
+    if header is not None or not is_file(source) or any(isinstance(column, str) for column in columns):
         return False
-    return (format or _ENDINGS.get(_ending(os.fspath(source)))) in ("tsv", "csv")
+    return (format or _ENDINGS.get(ending_of(os.fspath(source)))) in ("tsv", "csv")
 
 
 def is_column_name(value):
@@ -89,12 +91,14 @@ def is_tfds(source):
     return isinstance(source, str) and source.startswith(TFDS_PREFIX)
 
 
-def _is_file(source):
+def is_file(source):
+    """Whether a source is the path of a file. Returns: bool."""
     return isinstance(source, (str, os.PathLike)) and not is_tfds(source)
 
 
-def _name(source, split):
-    if _is_file(source):
+def source_name(source, split):
+    """What an error calls a source. Returns: str."""
+    if is_file(source):
         return os.fspath(source)
     return f"{source}, split {split}" if is_tfds(source) else "the given columns"
 
@@ -126,12 +130,13 @@ def _can_be_read(rows, read_row):
 # Files.
 
 
-def _ending(path):
+def ending_of(path):
+    """Returns: what a path ends in, such as ".tsv", in small letters and without ".gz"."""
     return os.path.splitext(path.removesuffix(".gz"))[1].lower()
 
 
 def _format_of(path, format):
-    ending = _ending(path)
+    ending = ending_of(path)
     if format is None and ending not in _ENDINGS:
         raise ValueError(
             f"{path}: the ending {ending!r} is none of .tsv, .csv, .jsonl (each also .gz); say what the file holds by "
@@ -186,7 +191,7 @@ def _table_rows(path, lines, columns, header, format):
     for number, fields in table:
         if indexes is None:
             if named or header:
-                indexes = [_index_in_header(column, fields, f"{path}:{number}") for column in columns]
+                indexes = [index_in_header(column, fields, f"{path}:{number}") for column in columns]
                 continue
             indexes = list(columns)
         if not fields or fields == [""]:
@@ -221,7 +226,8 @@ def _csv_table(path, lines):
         start = reader.line_num + 1
 
 
-def _index_in_header(column, names, place):
+def index_in_header(column, names, place):
+    """Args: column: index or name. names: list of str. place: of the names, for the error. Returns: int. Raises: ValueError."""
     if isinstance(column, int):
         if column >= len(names):
             raise ValueError(f"{place}: no column {column}; the header has {len(names)}: {', '.join(names)}")
@@ -256,10 +262,13 @@ def _json_rows(path, lines, columns):
 
 
 def _memory_rows(source, columns):
-    is_mapping = isinstance(source, Mapping) or hasattr(source, "columns")  # the latter: a pandas DataFrame
+    # The attributes: of a pandas DataFrame, of a Dataset of Hugging Face's.
+    names = next((getattr(source, name) for name in ("columns", "column_names") if hasattr(source, name)), None)
+    if names is None:
+        names = source if isinstance(source, Mapping) else range(len(source))
     parts = []
     for column in columns:
-        there = list(source.columns if hasattr(source, "columns") else source) if is_mapping else range(len(source))
+        there = list(names)
         if column not in there:
             raise ValueError(f"the given columns have no {column!r}; they have {', '.join(map(str, there))}")
         parts.append(list(source[column]))
@@ -290,16 +299,21 @@ def _tfds_rows(source, columns, split, data_dir, class_names):
     for column in columns:
         if column not in features:
             raise ValueError(f"{source} has no feature {column!r}; it has {', '.join(features)}")
-    names = [features[column].names if isinstance(features[column], tfds.features.ClassLabel) else None for column in columns]
+    # A sequence has its items' feature as its own.
+    kinds = [getattr(features[column], "feature", features[column]) for column in columns]
+    names = [kind.names if isinstance(kind, tfds.features.ClassLabel) else None for kind in kinds]
     for number, example in enumerate(tfds.as_numpy(builder.as_dataset(split=split, shuffle_files=False))):
         place = f"{source}, split {split}, row {number}"
         values = [_plain(example[column]) for column in columns]
         for index, (value, names_of_ids) in enumerate(zip(values, names, strict=True)):
             if names_of_ids is None:
                 continue
-            if not 0 <= value < len(names_of_ids):
-                raise ValueError(f"{place}: label {value}: the split has no labels (is it a test set's?)")
-            values[index] = names_of_ids[value] if class_names else value
+            ids = np.atleast_1d(value).tolist()
+            wrong = next((id_ for id_ in ids if not 0 <= id_ < len(names_of_ids)), None)
+            if wrong is not None:
+                raise ValueError(f"{place}: label {wrong}: the split has no labels (is it a test set's?)")
+            if class_names:
+                values[index] = [names_of_ids[id_] for id_ in ids] if np.ndim(value) else names_of_ids[value]
         yield place, values
 
 

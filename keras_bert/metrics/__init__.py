@@ -1,6 +1,18 @@
 """Streaming metrics, for compile; and the official scores of what was read and predicted."""
 
+from keras_bert.metrics.entity_report import draw_confusions, entity_confusions, format_scores, score_entities
+from keras_bert.metrics.entity_score import EntityScore
 from keras_bert.metrics.label_metric import LabelMetric, adapted
 from keras_bert.metrics.role_score import role_table, score_roles
 
-__all__ = ["LabelMetric", "adapted", "role_table", "score_roles"]
+__all__ = [
+    "EntityScore",
+    "LabelMetric",
+    "adapted",
+    "draw_confusions",
+    "entity_confusions",
+    "format_scores",
+    "role_table",
+    "score_entities",
+    "score_roles",
+]

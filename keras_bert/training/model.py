@@ -151,7 +151,10 @@ class TrainingModel(keras.Model):
         return config and {**config, **self._own_compile_config}
 
     def get_metrics_result(self):
-        results = super().get_metrics_result()
+        results = {}
+        for name, result in super().get_metrics_result().items():
+            # The values of a metric that has several stand beside the others, as Keras's fit and evaluate give them.
+            results |= result if isinstance(result, dict) else {name: result}
         return results if self._global_loss is None else self._global_loss.exact_total(results)
 
     _global_loss = None  # of a compiled model that has begun to train or evaluate
