@@ -206,7 +206,7 @@ class TaggingPreprocessor(Preprocessor):
         else:
             ids, _ = chain.viterbi(scores, mask)
             spans = find_spans(ids, mask, self._tables)
-            score = tf.exp(chain.span_log_probabilities(scores, ids, mask, spans.starts, spans.ends, self._tables.starts, self._tables.ends))
+            score = tf.exp(self._log_probabilities(chain, scores, ids, mask, spans))
         facts = () if rows is None else rows.facts
         text, start, end = place_spans(spans, facts)
         entities = {
@@ -222,11 +222,15 @@ class TaggingPreprocessor(Preprocessor):
         answers = {WORDS: words_of(facts, counts), TAGS: names, WORD_COUNT: counts, ENTITY_COUNT: spans.counts}
         return answers | {f"entity_{name}": value for name, value in entities.items()}
 
+    def _log_probabilities(self, chain, scores, ids, mask, spans):
+        edges = {"starts_span": self._tables.starts, "ends_span": self._tables.ends}
+        return chain.span_log_probabilities(scores, ids, mask, spans.starts, spans.ends, spans.mask, **edges)
+
     def _sentences(self, predictions, inputs, rows):
         """Scores of rows to those of sentences. Returns: float32 [examples, words, labels]; int32 [examples]; Chain, or None."""
         chain = None
         if self.crf:
-            predictions, chain = split_scores(predictions, self.moves)
+            predictions, chain = split_scores(predictions, allowed=self.moves)
         is_word = inputs[features.WORD_POSITIONS] > 0
         of_rows = tf.reduce_sum(tf.cast(is_word, tf.int32), axis=1)
         if rows is None:

@@ -119,13 +119,13 @@ class BertTagger(Task):
         constrained = options.pop("constrained")
         if not self.network.crf:
             return TokenCrossEntropy(**options)
-        return ChainLoss(tag_weights=options["tag_weights"], moves=self.preprocessor.moves if constrained else None)
+        return ChainLoss(tag_weights=options["tag_weights"], allowed=self.preprocessor.moves if constrained else None)
 
     def default_metrics(self):
         moves = self.preprocessor.moves
 
         def decode(scores, mask):
-            emissions, chain = split_scores(scores, moves)
+            emissions, chain = split_scores(scores, allowed=moves)
             return chain.viterbi(emissions, mask)[0]
 
         return [EntityScore(self.labels, decode=decode if self.network.crf else None)]

@@ -4,6 +4,7 @@ Targets are int32 [batch, words], ids of tags, -1 where there is no word. `count
 """
 
 import keras
+import numpy as np
 from keras import ops
 
 from keras_bert.layers.crf import split_scores
@@ -79,21 +80,21 @@ class ChainLoss(WordLoss):
 
     Args:
         tag_weights: what each word's emissions are multiplied by, by its tag, in the score of the tags and in the sum over all paths
-            alike; see layers.chain.Chain.log_likelihood.
-        moves: those that may be, see Chain.barred: others then have no probability. None: all, so that a move which the data has and the
-            scheme has not can be learnt from.
+            alike; see layers.crf.LinearChain.log_likelihood.
+        allowed: moves that may be, see layers.crf.LinearChain: others then have no probability. None: all, so that a move which the data
+            has and the scheme has not can be learnt from.
     Call: targets: int32 [batch, words]; scores: what layers.CRF gives.
     """
 
-    def __init__(self, *, tag_weights=None, moves=None, name="chain_loss"):
+    def __init__(self, *, tag_weights=None, allowed=None, name="chain_loss"):
         super().__init__(tag_weights=tag_weights, name=name)
-        self.moves = None if moves is None else tuple(ops.convert_to_numpy(part).astype("bool") for part in moves)
+        self.allowed = None if allowed is None else [np.asarray(table, "bool") for table in allowed]
 
     def call(self, targets, scores):
         """Returns: float32 [batch]."""
         mask, ids, weights = self._parts(targets)
-        emissions, chain = split_scores(scores, self.moves)
+        emissions, chain = split_scores(scores, allowed=self.allowed, constrained_training=self.allowed is not None)
         return -chain.log_likelihood(emissions, ids, mask, weights)
 
     def get_config(self):
-        return super().get_config() | {"moves": self.moves and [part.tolist() for part in self.moves]}
+        return super().get_config() | {"allowed": None if self.allowed is None else [table.tolist() for table in self.allowed]}
