@@ -90,7 +90,7 @@ def test_pairs_are_those_of_the_same_words_then_of_most_words():
 
 
 def test_among_equals_the_pair_of_the_same_type_is_taken():
-    types, same, other = entity_confusions([["B-x", "I-x"]], [["B-y", "B-x"]])
+    _, same, other = entity_confusions([["B-x", "I-x"]], [["B-y", "B-x"]])
     assert same.tolist() == [[0, 0, 0], [0, 0, 0], [0, 1, 0]]
     assert other.tolist() == [[1, 0, 0], [0, 0, 0], [0, 0, 0]]
 
