@@ -127,7 +127,9 @@ def write(directory, network, *, labels=None, tokenizer=None):
     if getattr(network, "pooling", "pooler") != "pooler":
         raise ValueError(f"pooling={network.pooling!r}: Transformers' BertForSequenceClassification reads the pooler's output")
     if getattr(network, "crf", False) or getattr(network, "lstm_units", None):
-        raise ValueError("Transformers' BertForTokenClassification has neither CRF nor LSTM: only keras_bert's own format can hold this tagger")
+        raise ValueError(
+            "Transformers' BertForTokenClassification has neither CRF nor LSTM: only keras_bert's own format can hold this tagger"
+        )
     encoder = getattr(network, "encoder", network)
     variables = with_rows(network, rows(encoder.config), "Transformers' BERT")
     config = _config_values(network, encoder, labels)

@@ -24,6 +24,7 @@ __all__ = [
     "propbank_dataset",
     "read_classification",
     "read_conll",
+    "read_intent_slots",
     "read_labels",
     "read_propbank",
     "read_tags",
@@ -31,5 +32,4 @@ __all__ = [
     "with_lengths",
     "write_conll",
     "write_props",
-"read_intent_slots",
 ]

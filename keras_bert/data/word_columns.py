@@ -71,7 +71,7 @@ class _Table:
 
     def lines(self):
         """Yields: (number, line without its break), once it is known how lines are cut."""
-        lines = enumerate(text_lines(self.path, self.path.endswith(".gz")), 1)
+        lines = enumerate(text_lines(self.path), 1)
         lines = ((number, line.removesuffix("\n").removesuffix("\r")) for number, line in lines)
         head, example = [], None
         for number, line in lines:

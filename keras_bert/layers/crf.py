@@ -193,6 +193,7 @@ class CRF(keras.layers.Layer):
 
     def __init__(self, num_tags, **kwargs):
         super().__init__(autocast=False, **kwargs)  # or a half-precision policy would round the emissions
+        self.supports_masking = True
         if int(num_tags) != num_tags or num_tags < 1:
             raise ValueError(f"num_tags={num_tags!r} is not a whole number from 1")
         self.num_tags = int(num_tags)
@@ -220,6 +221,9 @@ class CRF(keras.layers.Layer):
         batch, words, tags = emissions.shape
         return keras.KerasTensor((batch, None if words is None else words + self.num_tags + 2, tags), dtype="float32")
 
+    def compute_mask(self, inputs, previous_mask=None):
+        return None  # what comes out has more rows than there are words
+
     def chain(self, **options):
         """Returns: LinearChain of the weights. Args: options: allowed, constrained_training."""
         return LinearChain(self.start, self.end, self.transitions, **options)
@@ -236,6 +240,7 @@ def split_scores(scores, **options):
     """
     tags = scores.shape[-1]
     moves = ops.sum(scores[:1, -(tags + 2) :], axis=0)  # the same in each row; a batch may have none
+    moves = ops.reshape(moves, (tags + 2, tags))  # a slice of unknown length has lost its shape
     return scores[:, : -(tags + 2)], LinearChain(moves[tags], moves[tags + 1], moves[:tags], **options)
 
 

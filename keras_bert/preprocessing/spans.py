@@ -9,8 +9,12 @@ from keras_bert.text import characters_from_bytes
 
 
 class Spans(NamedTuple):
-    """Args: starts, ends: int32 [sentences, spans], words, both included, 0 beyond counts. types: int32 like these, -1 beyond. counts: int32
-    [sentences].
+    """What was found.
+
+    Args:
+        starts, ends: int32 [sentences, spans], words, both included; 0 beyond counts.
+        types: int32 [sentences, spans]; -1 beyond counts.
+        counts: int32 [sentences].
     """
 
     starts: tf.Tensor
@@ -39,9 +43,8 @@ def find_spans(ids, mask, tables):
     places = tf.broadcast_to(tf.range(tf.shape(ids)[1]), tf.shape(ids))
     starts = tf.ragged.boolean_mask(places, is_start)
     types = tf.gather(tables.type_ids, tf.ragged.boolean_mask(ids, is_start))
-    return Spans(
-        starts.to_tensor(0), tf.ragged.boolean_mask(places, is_end).to_tensor(0), types.to_tensor(-1), tf.cast(starts.row_lengths(), tf.int32)
-    )
+    ends = tf.ragged.boolean_mask(places, is_end)
+    return Spans(starts.to_tensor(0), ends.to_tensor(0), types.to_tensor(-1), tf.cast(starts.row_lengths(), tf.int32))
 
 
 def mean_over(values, spans):
@@ -52,7 +55,10 @@ def mean_over(values, spans):
 
 
 def words_of(facts, counts):
-    """The words as they stand in the text. Args: facts: see word_pieces, or (). counts: int32 [sentences]. Returns: string, padded with ""."""
+    """The words as they stand in the text.
+
+    Args: facts: see word_pieces, or (). counts: int32 [sentences]. Returns: string [sentences, words], padded with "".
+    """
     if facts == ():
         return tf.fill([tf.size(counts), tf.reduce_max(counts)], "")
     return _slices(facts[TEXT], facts[STARTS].to_tensor(0), facts[ENDS].to_tensor(0))

@@ -49,13 +49,11 @@ class TaggingPreprocessor(Preprocessor):
     Raises: ValueError where a length leaves no room, or where a stride would skip text.
     """
 
-    counted = {WORDS: WORD_COUNT, TAGS: WORD_COUNT} | {f"entity_{name}": ENTITY_COUNT for name in ENTITY_FIELDS}  # noqa: RUF012
+    counted = {WORDS: WORD_COUNT, TAGS: WORD_COUNT} | {f"entity_{name}": ENTITY_COUNT for name in ENTITY_FIELDS}
     records = {"entities": {name: f"entity_{name}" for name in ENTITY_FIELDS}}  # noqa: RUF012 - never changed
     chooses = True
 
-    def __init__(
-        self, tokenizer, *, labels, max_length, pad_to_multiple_of=4, type_vocab_size=2, stride=None, scheme=None, crf=False
-    ):
+    def __init__(self, tokenizer, *, labels, max_length, pad_to_multiple_of=4, type_vocab_size=2, stride=None, scheme=None, crf=False):
         self.tokenizer = tokenizer
         self.labels = Labels(labels)
         self.max_length = max_length
@@ -104,7 +102,7 @@ class TaggingPreprocessor(Preprocessor):
         named = x if isinstance(x, dict) else {WORDS if isinstance(x, (tf.RaggedTensor, tf.RaggedTensorSpec)) else TEXT: x}
         if set(named) not in ({TEXT}, {WORDS}):
             raise ValueError(f"a dataset for a tagger holds {{{WORDS!r}: ...}} or {{{TEXT!r}: ...}}; got elements {x}")
-        (name, part), = named.items()
+        ((name, part),) = named.items()
         if name == TEXT or not isinstance(part, (tf.Tensor, tf.RaggedTensor)):
             return {name: part}
         return {name: word_lib.join_words(part)}
@@ -120,7 +118,7 @@ class TaggingPreprocessor(Preprocessor):
 
     def encode_targets_of(self, columns, targets):
         if WORDS not in columns:
-            raise ValueError("tags were given beside raw texts; a tagger learns from words, with a tag for each: fit([['John', 'lives']], ...)")
+            raise ValueError("tags were given beside raw texts; a tagger learns from words, with a tag for each: [['John', 'lives']]")
         words = word_lib.count_words(columns[WORDS])
         targets = targets.to_list() if hasattr(targets, "to_list") else list(targets)
         if hasattr(targets, "shape") and len(targets.shape) == 2:  # padded

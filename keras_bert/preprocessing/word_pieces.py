@@ -47,7 +47,9 @@ def pieces_of_texts(tokenizer, texts):
     ids, starts, ends = tokenizer.tokenize_with_offsets(texts)
     numbers = word_ids(tokenizer, ids)
     lengths = numbers.row_lengths()
-    last = tf.gather(tf.concat([numbers.values, [-1]], axis=0), tf.where(lengths > 0, numbers.row_limits() - 1, tf.size(numbers.values, tf.int64)))
+    # A text without pieces has no last one: behind all stands -1 for it.
+    last = tf.where(lengths > 0, numbers.row_limits() - 1, tf.size(numbers.values, tf.int64))
+    last = tf.gather(tf.concat([numbers.values, [-1]], axis=0), last)
     words = tf.cast(last + 1, tf.int64)  # of each sentence
     word = tf.cast(numbers.values, tf.int64) + tf.gather(tf.cumsum(words, exclusive=True), numbers.value_rowids())
     of_word = tf.math.unsorted_segment_sum(tf.ones_like(word), word, tf.reduce_sum(words))

@@ -69,7 +69,7 @@ def tag_column(sentences, labels):
     column = []
     for number, tags in enumerate(sentences):
         if not _is_list(tags):
-            raise ValueError(f"the tags of sentence {number} are {tags!r:.60}, a {type(tags).__name__}; expected a list, a tag for each word")
+            raise ValueError(f"the tags of sentence {number} are {tags!r:.60}, a {type(tags).__name__}; expected a list, one a word")
         try:
             column.append(b" ".join(b"%d" % tag for tag in labels.encode(list(tags)).tolist()) if len(tags) else b"")
         except ValueError as error:

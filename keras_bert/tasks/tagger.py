@@ -90,7 +90,9 @@ class BertTagger(Task):
         crf = self.network.crf
         for name, given in (("focal_gamma", focal_gamma is not None), ("label_smoothing", label_smoothing != 0)):
             if crf and given:
-                raise ValueError(f"{name} is of a softmax over each word's tags; a CRF's loss is of whole sentences: leave it out, or crf=False")
+                raise ValueError(
+                    f"{name} is of a softmax over a word's tags; a CRF's loss is of whole sentences: leave it out, or crf=False"
+                )
         if constrained and not crf:
             raise ValueError("constrained=True bars moves of a CRF; this tagger has none: crf=True")
         weights = None if tag_weights is None else Labels(self.labels).class_weights(tag_weights)
@@ -107,7 +109,8 @@ class BertTagger(Task):
         return super().get_compile_config() | self._loss_options | {"tag_weights": weights and dict(zip(self.labels, weights, strict=True))}
 
     def rate_factors(self):
-        return {part: factor for part, factor in RATE_FACTORS.items() if any(part in weight.path.split("/") for weight in self.network.weights)}
+        parts = {part for weight in self.network.weights for part in weight.path.split("/")}
+        return {part: factor for part, factor in RATE_FACTORS.items() if part in parts}
 
     def class_weights(self, class_weight):
         if class_weight is not None:

@@ -145,7 +145,7 @@ class Task(RawData):
         return []
 
     def rate_factors(self):
-        """Factors of the learning rate for parts that start from nothing. Returns: dict, as create_optimizer's learning_rate_multipliers."""
+        """Factors of the learning rate for parts that start from nothing. Returns: dict, for create_optimizer."""
         return {}
 
     # Training.
