@@ -91,14 +91,18 @@ def batch_measure(options):
     return {"batch_size": options.batch_size}
 
 
-def compile_for(model, options, batches_an_epoch):
-    """Compile a model as the flags say. Args: batches_an_epoch: those of the training data. Returns: updates in the run."""
+def compile_for(model, options, batches_an_epoch, **loss):
+    """Compile a model as the flags say.
+
+    Args: batches_an_epoch: those of the training data. loss: what the model's compile takes of its own loss. Returns: updates in the run.
+    """
     steps_an_epoch = -(-batches_an_epoch // options.accumulate)
     total_steps = max(1, round(steps_an_epoch * options.epochs))
     total_steps = total_steps if options.max_steps is None else min(total_steps, options.max_steps)
     options.validate_every = steps_an_epoch if options.validate_every is None else options.validate_every
     model.encoder.rematerialize = options.rematerialize
-    factors = dict(factor.split("=", 1) for factor in options.rate_factor)
+    given = dict(factor.split("=", 1) for factor in options.rate_factor)
+    factors = model.rate_factors() | {part: float(factor) for part, factor in given.items()}
     optimizer = create_optimizer(
         options.learning_rate,
         total_steps=total_steps,
@@ -109,7 +113,7 @@ def compile_for(model, options, batches_an_epoch):
         clip_norm=options.clip_norm or None,
         bias_correction=options.bias_correction,
         layer_decay=options.layer_decay,
-        learning_rate_multipliers={part: float(factor) for part, factor in factors.items()} or None,
+        learning_rate_multipliers=factors or None,
         ema_momentum=options.ema_momentum,
     )
     model.compile(
@@ -118,6 +122,7 @@ def compile_for(model, options, batches_an_epoch):
         adversarial_epsilon=options.adversarial_epsilon,
         steps_per_execution=options.steps_per_execution,
         jit_compile={"auto": "auto", "true": True, "false": False}[options.jit_compile],
+        **loss,
     )
     return total_steps
 

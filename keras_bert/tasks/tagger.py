@@ -8,7 +8,7 @@ from keras_bert.metrics.entity_score import EntityScore
 from keras_bert.models import Tagger
 from keras_bert.preprocessing import TaggingPreprocessor
 from keras_bert.tasks.task import Task, setting
-from keras_bert.training.token_losses import ChainLoss, TokenCrossEntropy
+from keras_bert.training import CRFLoss, TokenCrossEntropy
 
 # Of the rate that suits BERT's own weights: what starts from nothing must move faster. For a CRF 1e-3 to 1e-2 is usual, for an LSTM 1e-3.
 RATE_FACTORS = {"crf": 100.0, "bilstm": 20.0}
@@ -82,7 +82,7 @@ class BertTagger(Task):
 
         Args:
             tag_weights: mapping of tags, by name or id, to weights from 0, for tags that are rare or common; those left out are 1. With a
-                softmax a word's loss is multiplied; with a CRF the scores of a word are, see layers.CRF.
+                softmax a word's loss is multiplied; with a CRF the emissions of a word are, see layers.crf.LinearChain.
             focal_gamma, label_smoothing: of a softmax, see training.TokenCrossEntropy.
             constrained: bar a CRF's forbidden moves in training too, not only in answers.
         Raises: ValueError on what the head does not take.
@@ -121,8 +121,8 @@ class BertTagger(Task):
         options = dict(self._loss_options)
         constrained = options.pop("constrained")
         if not self.network.crf:
-            return TokenCrossEntropy(**options)
-        return ChainLoss(tag_weights=options["tag_weights"], allowed=self.preprocessor.moves if constrained else None)
+            return TokenCrossEntropy(len(self.labels), **options)
+        return CRFLoss(len(self.labels), options["tag_weights"], allowed=self.preprocessor.moves if constrained else None)
 
     def default_metrics(self):
         moves = self.preprocessor.moves

@@ -4,8 +4,10 @@ from keras_bert.lazy import lazy_names
 
 _HOMES = {
     "AdamW": "keras_bert.training.optimizer",
+    "CRFLoss": "keras_bert.training.crf_loss",
     "Lamb": "keras_bert.training.optimizer",
     "ProfileSteps": "keras_bert.training.profiling",
+    "TokenCrossEntropy": "keras_bert.training.token_cross_entropy",
     "Trainer": "keras_bert.training.trainer",
     "TrainingModel": "keras_bert.training.model",
     "TrainingResult": "keras_bert.training.trainer",

@@ -7,10 +7,12 @@ Here every loss is a sum and its denominator: sums and denominators add up over 
     "sum_over_batch_size", "mean" (Keras's)     rows, of a row's mean       rows
     "mean_with_sample_weight"                   weighted slots              sum of the weights: the real targets
     "sum", None                                 weighted slots              1
-    a loss that has count_targets               weighted slots              what it counts, such as a batch's real words
+    any other, of a loss that counts            weighted slots              what it counts
+
+A loss counts if it has a method `count(y_true, sample_weight)` -> float32 [batch]: what each row adds to the denominator. It says so
+itself where neither rows nor weights tell, as of sentences whose words are the targets; see target_loss.
 """
 
-import copy
 import dataclasses
 import inspect
 
@@ -20,7 +22,7 @@ from keras import tree
 
 from keras_bert.training.keras_internals import add_to_mean, loss_tracker, losses_of
 
-BY_ROWS, BY_WEIGHTS, BY_TARGETS, SUM = "rows", "weights", "targets", "sum"
+BY_ROWS, BY_WEIGHTS, BY_COUNT, SUM = "rows", "weights", "count", "sum"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,10 +44,10 @@ class Term:
     tracker: object
 
     def kind(self, sample_weight):
-        if hasattr(self.values, "count_targets"):
-            return BY_TARGETS
         if self.reduction in (None, "none", "sum"):
             return SUM
+        if hasattr(self.values, "count"):
+            return BY_COUNT
         return BY_WEIGHTS if self.reduction == "mean_with_sample_weight" and self.part(sample_weight) is not None else BY_ROWS
 
     def part(self, structure):
@@ -57,11 +59,11 @@ class Term:
         return structure
 
     def count(self, rows, y, sample_weight, row_mask):
-        """Returns: float32 scalar, this batch's part of the denominator."""
+        """Returns: float32 scalar, this batch's part of the denominator. row_mask: as of sum."""
         kind = self.kind(sample_weight)
-        if kind == BY_TARGETS:
-            targets = self.values.count_targets(self.part(y))
-            return tf.reduce_sum(targets if row_mask is None else targets * row_mask)
+        if kind == BY_COUNT:
+            counts = tf.cast(self.values.count(self.part(y), self.part(sample_weight)), tf.float32)
+            return tf.reduce_sum(counts if row_mask is None else counts * row_mask)
         if kind == BY_WEIGHTS:
             return tf.reduce_sum(tf.cast(self.part(sample_weight), tf.float32))
         return tf.cast(rows, tf.float32) if kind == BY_ROWS else tf.zeros([])
@@ -93,12 +95,12 @@ class GlobalLoss:
         if losses is None and not model.losses:
             raise ValueError("there is no loss to train with; give one: compile(loss=...)")
         for path, loss, weight, tracker in losses or ():
-            values = copy.copy(loss)
-            values.reduction = None
-            self.terms.append(Term(tuple(path), values, loss.reduction, 1.0 if weight is None else float(weight), tracker))
+            self.terms.append(
+                Term(tuple(path), _without_reduction(loss), loss.reduction, 1.0 if weight is None else float(weight), tracker)
+            )
 
     def counts(self, rows, y, sample_weight, row_mask):
-        """Denominators of a part of the batch. Args: as share. Returns: float32 [1 + terms]; the first counts rows."""
+        """Denominators of a part of the batch. Returns: float32 [1 + terms]; the first counts rows. row_mask: float [batch] or None."""
         return tf.stack([tf.cast(rows, tf.float32), *[term.count(rows, y, sample_weight, row_mask) for term in self.terms]])
 
     def share(self, x, y, y_pred, sample_weight, *, rows, row_mask, counts, training):
@@ -138,3 +140,10 @@ class GlobalLoss:
         if len(self.terms) > 1 and not self.model.losses:
             results["loss"] = sum(term.weight * results[term.tracker.name] for term in self.terms)
         return results
+
+
+def _without_reduction(loss):
+    """The same loss, values in place of their mean. copy.copy would make another of its configuration, which need not be registered."""
+    values = object.__new__(type(loss))
+    values.__dict__.update(loss.__dict__, reduction=None)
+    return values

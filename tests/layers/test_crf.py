@@ -364,14 +364,18 @@ layer = CRF(5)
 layer.build((None, None, 5))
 layer.set_weights([given[f"arr_{{number}}"] for number in range(3)])
 crf = layer.chain()
-paths, score = jax.jit(crf.viterbi)(given["emissions"], given["mask"])
-spans = crf.span_log_probabilities(given["emissions"], given["tags"], given["mask"], np.zeros((6, 1), int), np.zeros((6, 1), int))
+zeros = np.zeros((6, 1), int)
 
 def total(weights, emissions):
     with keras.StatelessScope(state_mapping=list(zip(layer.weights, weights))):
         return (crf.log_likelihood(emissions, given["tags"], given["mask"]) * np.arange(6)).sum()
 
-of_weights, of_emissions = jax.jit(jax.grad(total, argnums=(0, 1)))([weight.value for weight in layer.weights], given["emissions"])
+@jax.jit
+def all_of(weights, emissions):
+    answers = *crf.viterbi(emissions, given["mask"]), crf.span_log_probabilities(emissions, given["tags"], given["mask"], zeros, zeros)
+    return jax.grad(total, argnums=(0, 1))(weights, emissions), answers
+
+(of_weights, of_emissions), (paths, score, spans) = all_of([weight.value for weight in layer.weights], given["emissions"])
 np.savez({str(tmp_path / "got.npz")!r}, of_emissions, *of_weights, paths=paths, score=score, spans=spans)
 """
     environment = os.environ | {"KERAS_BACKEND": "jax", "PYTHONPATH": str(root)}
