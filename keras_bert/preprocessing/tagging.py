@@ -214,8 +214,8 @@ class TaggingPreprocessor(Preprocessor):
             "start": start,
             "end": end,
             "score": tf.where(spans.mask, score, 0.0),
-            "word_start": tf.where(spans.mask, spans.starts, -1),
-            "word_end": tf.where(spans.mask, spans.ends + 1, -1),
+            "word_start": spans.starts,
+            "word_end": tf.where(spans.mask, spans.ends + 1, 0),
         }
         names = tf.where(mask, tf.gather(tf.constant(self.labels.names), ids), "")
         answers = {WORDS: words_of(facts, tf.shape(names)), TAGS: names, WORD_COUNT: counts, ENTITY_COUNT: spans.counts}
@@ -237,7 +237,7 @@ class TaggingPreprocessor(Preprocessor):
         counts = tf.reduce_sum(tf.RaggedTensor.from_row_lengths(of_rows, rows.counts, validate=False), axis=1)
         flat = tf.boolean_mask(predictions, is_word)  # (words of all, labels): each word once, in order
         # A place for one word at least: a chain of none is nothing.
-        shape = [None, tf.maximum(tf.reduce_max(counts), 1), len(self.labels)]
+        shape = tf.stack([-1, tf.maximum(tf.reduce_max(counts), 1), len(self.labels)])
         return tf.RaggedTensor.from_row_lengths(flat, counts, validate=False).to_tensor(shape=shape), counts, chain
 
     def get_config(self):
