@@ -2,8 +2,8 @@
 
 Everything stays in logarithms, so that barred moves and sentences of thousands of words neither overflow nor vanish: at each word the
 greatest score is taken out, and kept as that word's shift. Both directions run in one loop, of a few small operations a word. The
-gradient of the sum is written by hand, since the two directions together are the gradient (by automatic differentiation a step took
-2.5 times as long).
+gradient of the sum is written by hand, since the two directions together are the gradient: half the time that automatic differentiation
+of the one direction takes (32 sentences of 40 words, 13 tags, as a graph on a CPU).
 
 Shapes: B sentences, T words, K tags. Scores are float32. `real` is 1 for words, which come first, and 0 for padding.
 Source: Rabiner 1989, "A tutorial on hidden Markov models and selected applications in speech recognition", sections III.A to III.B and

@@ -54,14 +54,14 @@ def mean_over(values, spans):
     return tf.cast(total / tf.cast(spans.ends - spans.starts + 1, tf.float64), tf.float32)
 
 
-def words_of(facts, counts):
+def words_of(facts, shape):
     """The words as they stand in the text.
 
-    Args: facts: see word_pieces, or (). counts: int32 [sentences]. Returns: string [sentences, words], padded with "".
+    Args: facts: see word_pieces, or (). shape: int32 [2]. Returns: string of this shape, [sentences, words], padded with "".
     """
     if facts == ():
-        return tf.fill([tf.size(counts), tf.reduce_max(counts)], "")
-    return _slices(facts[TEXT], facts[STARTS].to_tensor(0), facts[ENDS].to_tensor(0))
+        return tf.fill(shape, "")
+    return _slices(facts[TEXT], *(facts[name].to_tensor(0, shape=shape) for name in (STARTS, ENDS)))
 
 
 def place_spans(spans, facts):

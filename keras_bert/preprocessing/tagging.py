@@ -52,6 +52,7 @@ class TaggingPreprocessor(Preprocessor):
     counted = {WORDS: WORD_COUNT, TAGS: WORD_COUNT} | {f"entity_{name}": ENTITY_COUNT for name in ENTITY_FIELDS}
     records = {"entities": {name: f"entity_{name}" for name in ENTITY_FIELDS}}  # noqa: RUF012 - never changed
     chooses = True
+    several_rows = True
 
     def __init__(self, tokenizer, *, labels, max_length, pad_to_multiple_of=4, type_vocab_size=2, stride=None, scheme=None, crf=False):
         self.tokenizer = tokenizer
@@ -217,7 +218,7 @@ class TaggingPreprocessor(Preprocessor):
             "word_end": tf.where(spans.mask, spans.ends + 1, -1),
         }
         names = tf.where(mask, tf.gather(tf.constant(self.labels.names), ids), "")
-        answers = {WORDS: words_of(facts, counts), TAGS: names, WORD_COUNT: counts, ENTITY_COUNT: spans.counts}
+        answers = {WORDS: words_of(facts, tf.shape(names)), TAGS: names, WORD_COUNT: counts, ENTITY_COUNT: spans.counts}
         return answers | {f"entity_{name}": value for name, value in entities.items()}
 
     def _log_probabilities(self, chain, scores, ids, mask, spans):
@@ -235,7 +236,9 @@ class TaggingPreprocessor(Preprocessor):
             return predictions, of_rows, chain
         counts = tf.reduce_sum(tf.RaggedTensor.from_row_lengths(of_rows, rows.counts, validate=False), axis=1)
         flat = tf.boolean_mask(predictions, is_word)  # (words of all, labels): each word once, in order
-        return tf.RaggedTensor.from_row_lengths(flat, counts, validate=False).to_tensor(), counts, chain
+        # A place for one word at least: a chain of none is nothing.
+        shape = [None, tf.maximum(tf.reduce_max(counts), 1), len(self.labels)]
+        return tf.RaggedTensor.from_row_lengths(flat, counts, validate=False).to_tensor(shape=shape), counts, chain
 
     def get_config(self):
         names = ("max_length", "pad_to_multiple_of", "type_vocab_size", "stride", "scheme", "crf")

@@ -28,8 +28,11 @@ def pieces_of_words(tokenizer, column):
         lengths = tf.cast(tf.strings.length(words.values), tf.int64) + 1  # and the space behind it
         counted = tf.concat([[0], tf.cumsum(lengths)], axis=0)
         ends = counted[1:] - tf.gather(tf.gather(counted, words.row_starts()), words.value_rowids())
+        # With its `separator` reduce_join leaves the space behind an empty first word out.
+        joined = tf.strings.reduce_join(words.with_values(" " + words.values), axis=1)
+        length = tf.strings.length(joined)
         return {
-            TEXT: tf.strings.reduce_join(words, axis=1, separator=" "),
+            TEXT: tf.strings.substr(joined, tf.minimum(length, 1), length),
             STARTS: words.with_values(ends - lengths),
             ENDS: words.with_values(ends - 1),
         }

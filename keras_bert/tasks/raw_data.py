@@ -216,12 +216,19 @@ class RawData(TrainingModel):
             for name, value in (("steps", steps), ("callbacks", callbacks)):
                 if value:
                     raise ValueError(f"{name}={value} was given beside max_tokens_per_batch, whose batches are in no order; leave one out")
+        several_rows = self._is_raw(x) and self.preprocessor.several_rows
+        if several_rows and (callbacks or is_tpu(self.distribute_strategy)):
+            raise ValueError(
+                f"an example of a {type(self).__name__} may be several rows, which callbacks and TPU workers cannot join: leave callbacks "
+                "out, and predict outside of the TPU's scope"
+            )
         if not self._is_raw(x) or callbacks or is_tpu(self.distribute_strategy):  # whose workers run no Python
             return None
         self._check_vocabulary()
         self.tell_untrained()
         predictor = self._predictor(answers=False)
-        shared = self._shares_batches or is_multi_worker(self.distribute_strategy)
+        # The rows of an example may not be shared between replicas: one of them predicts then.
+        shared = not several_rows and (self._shares_batches or is_multi_worker(self.distribute_strategy))
         if is_dataset and budget is None:
             return None if shared else self._predict_dataset(predictor, x, batch_size, verbose, steps)
         columns = self._columns_of(x) if is_dataset else self.preprocessor.columns(x)

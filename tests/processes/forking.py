@@ -5,12 +5,14 @@ at the end, returncode, as subprocess gives it: -9 after SIGKILL.
 """
 
 import contextlib
+import faulthandler
 import gc
 import json
 import locale
 import os
 import random
 import runpy
+import signal
 import sys
 import types
 
@@ -66,6 +68,7 @@ def become(request):
     os.chdir(request["cwd"])
     with contextlib.suppress(locale.Error):  # one that is not installed; Python starts all the same
         locale.setlocale(locale.LC_CTYPE, "")
+    faulthandler.register(signal.SIGUSR2, file=2)  # prints the stacks of all threads, and goes on
     random.seed()
     np.random.seed()
 

@@ -9,6 +9,7 @@ KERAS_BACKEND, TF_CPP_MIN_LOG_LEVEL), nor are flags of the interpreter. A test o
 uses `subprocess`, which has the same signatures; so does one test of each way of starting.
 """
 
+import contextlib
 import json
 import os
 import pathlib
@@ -114,10 +115,29 @@ class Process:
         return self.returncode
 
     def communicate(self, timeout=None):
-        """Returns: what it printed to stdout and to stderr; the latter None where both are one."""
-        self.wait(timeout)
+        """Where the wait is broken off, as by a test's time limit, the process is killed, and where it stood is printed.
+
+        Returns: what it printed to stdout and to stderr; the latter None where both are one.
+        """
+        try:
+            self.wait(timeout)
+        except subprocess.TimeoutExpired:
+            raise
+        except BaseException:
+            self._end_and_tell()
+            raise
         paths = [self.directory / name for name in ("stdout", "stderr")]
         return tuple(path.read_text(encoding="utf-8", errors="backslashreplace") if path.exists() else None for path in paths)
+
+    def _end_and_tell(self):
+        self.send_signal(signal.SIGUSR2)  # see forking.become
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.wait(1)
+        self.kill()
+        print(f"{self.args} was killed while it ran. The end of what it printed, and the stacks of its threads:", file=sys.stderr)
+        for path in (self.directory / "stdout", self.directory / "stderr"):
+            if path.exists():
+                print(path.read_text(encoding="utf-8", errors="backslashreplace")[-4000:], file=sys.stderr)
 
     def send_signal(self, number):
         if self.poll() is None:

@@ -75,6 +75,32 @@ while True:
     assert process.returncode == -signal.SIGKILL
 
 
+def test_what_it_did_is_told_where_a_test_has_no_more_time(fresh_python, capfd):
+    program = """
+import time
+def wait_for_ever():
+    print("ready", flush=True)
+    time.sleep(1000)
+wait_for_ever()
+"""
+    process = fresh_python.Popen([sys.executable, "-c", program])
+    wait_for(process, "ready")
+
+    def out_of_time(*_):
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, out_of_time)
+    signal.setitimer(signal.ITIMER_REAL, 0.1)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            process.communicate()
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert process.wait(60) == -signal.SIGKILL
+    told = capfd.readouterr().err
+    assert "was killed while it ran" in told and "ready" in told and "in wait_for_ever" in told
+
+
 def wait_for(process, word):
     while word not in (process.directory / "stdout").read_text():
         time.sleep(0.005)
