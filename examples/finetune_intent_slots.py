@@ -40,9 +40,7 @@ def main():
     parser.add_argument("--train", help="JSON lines, or a folder (default: an excerpt of Snips)")
     parser.add_argument("--validation", help="as --train; the best model is chosen by it")
     parser.add_argument("--test", help="as --train")
-    parser.add_argument(
-        "--max_length", type=int, help="tokens of a row; longer utterances are several (default: 128 or less)"
-    )
+    parser.add_argument("--max_length", type=int, help="tokens of a row; longer utterances are several (default: 128 or less)")
     group = parser.add_argument_group("heads and losses")
     group.add_argument("--pooling", choices=("mean", "pooler"), help="what the intent is read from (default: the checkpoint's or mean)")
     group.add_argument("--head", choices=("softmax", "crf"), default="softmax", help="of the slots (default: %(default)s)")
