@@ -68,10 +68,10 @@ def place_spans(spans, facts):
     """Where spans stand in the text.
 
     Args: facts: see word_pieces, or (): nothing is known of the text.
-    Returns: text: string [sentences, spans]; start, end: int32 like it, characters; "" and -1 where nothing is known, and in padding.
+    Returns: text: string [sentences, spans]; start, end: int32 like it, characters; "" and -1 where nothing is known; "" and 0 in padding.
     """
     if facts == ():
-        unknown = tf.fill(tf.shape(spans.starts), -1)
+        unknown = tf.where(spans.mask, -1, 0)
         return tf.fill(tf.shape(spans.starts), ""), unknown, unknown
     real = spans.mask
     first = tf.where(real, tf.gather(facts[STARTS].to_tensor(0), spans.starts, batch_dims=1), 0)
@@ -80,7 +80,7 @@ def place_spans(spans, facts):
     characters = tf.cast(characters_from_bytes(facts[TEXT], bounds).to_tensor(0), tf.int32)
     characters = tf.reshape(characters, tf.shape(bounds.to_tensor(0)))
     start, end = tf.split(characters, 2, axis=1)
-    return _slices(facts[TEXT], first, last), tf.where(real, start, -1), tf.where(real, end, -1)
+    return _slices(facts[TEXT], first, last), start, end  # padding is 0 to 0
 
 
 def _slices(text, starts, ends):

@@ -214,8 +214,8 @@ class TaggingPreprocessor(Preprocessor):
             "start": start,
             "end": end,
             "score": tf.where(spans.mask, score, 0.0),
-            "word_start": tf.where(spans.mask, spans.starts, -1),
-            "word_end": tf.where(spans.mask, spans.ends + 1, -1),
+            "word_start": spans.starts,
+            "word_end": tf.where(spans.mask, spans.ends + 1, 0),
         }
         names = tf.where(mask, tf.gather(tf.constant(self.labels.names), ids), "")
         answers = {WORDS: words_of(facts, tf.shape(names)), TAGS: names, WORD_COUNT: counts, ENTITY_COUNT: spans.counts}
@@ -236,9 +236,9 @@ class TaggingPreprocessor(Preprocessor):
             return predictions, of_rows, chain
         counts = tf.reduce_sum(tf.RaggedTensor.from_row_lengths(of_rows, rows.counts, validate=False), axis=1)
         flat = tf.boolean_mask(predictions, is_word)  # (words of all, labels): each word once, in order
-        scores = tf.RaggedTensor.from_row_lengths(flat, counts, validate=False).to_tensor()
         # A place for one word at least: a chain of none is nothing.
-        return tf.pad(scores, [[0, 0], [0, tf.maximum(1 - tf.shape(scores)[1], 0)], [0, 0]]), counts, chain
+        shape = tf.stack([-1, tf.maximum(tf.reduce_max(counts), 1), len(self.labels)])
+        return tf.RaggedTensor.from_row_lengths(flat, counts, validate=False).to_tensor(shape=shape), counts, chain
 
     def get_config(self):
         names = ("max_length", "pad_to_multiple_of", "type_vocab_size", "stride", "scheme", "crf")

@@ -189,7 +189,7 @@ def test_class_by_architecture(reference):
         "pretraining": "BertPretrainer",
         "masked_lm": "BertMaskedLM",
         "sequence_classification": "BertClassifier",
-        "token_classification": "TokenClassifier",
+        "token_classification": "BertTagger",
         "question_answering": "SpanClassifier",
     }
     got = {name: type(keras_bert.from_pretrained(reference / "hugging_face" / name)).__name__ for name in classes}
