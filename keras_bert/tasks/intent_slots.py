@@ -50,6 +50,8 @@ class BertIntentSlots(BertTagger):
         if network is None:
             heads = {"pooling": pooling, "dropout": dropout, "lstm_units": lstm_units, "crf": crf}
             network = IntentSlots(encoder, len(labels), len(intents), **heads)
+        if len(intents) != network.num_intents:
+            raise ValueError(_other_number(intents, network))
         super().__init__(encoder, labels, tokenizer, network=network, preprocessing={"intents": intents}, **kwargs)
 
     @property
@@ -61,7 +63,7 @@ class BertIntentSlots(BertTagger):
     def intents(self, names):
         names = check_intents(names)
         if len(names) != self.network.num_intents:
-            raise ValueError(f"{len(names)} intents ({', '.join(names)}) for a model of {self.network.num_intents}")
+            raise ValueError(_other_number(names, self.network))
         self.change_settings(intents=names)
 
     @classmethod
@@ -96,3 +98,7 @@ def check_intents(names):
         return check_labels(names)
     except ValueError as error:
         raise ValueError(str(error).replace("labels=", "intents=", 1)) from None
+
+
+def _other_number(intents, network):
+    return f"{len(intents)} intents ({', '.join(intents)}) for a model of {network.num_intents}"

@@ -176,6 +176,7 @@ def test_what_cannot_be_is_told(shared, tokenizer, tmp_path):
         (lambda: IntentSlots(encoder, 3, 1), "num_intents=1: an utterance has one of 2 intents at least"),
         (lambda: IntentSlots(encoder, 3, 2, pooling="max"), "pooling='max' is not one of pooler, mean"),
         (lambda: setattr(shared, "intents", ["a", "b"]), "2 intents (a, b) for a model of 3"),
+        (lambda: BertIntentSlots(encoder, TAGS, intents=["a", "b"], network=shared.network), "2 intents (a, b) for a model of 3"),
         (
             lambda: shared.fit(WORDS, TARGETS, class_weight={0: 1.0}),
             "class_weight={0: 1.0}: this model has two heads; for slots there is compile(",
