@@ -13,6 +13,7 @@ _HOMES = {
     "BertConfig": "keras_bert.config",
     "BertEmbedder": "keras_bert.tasks",
     "BertEncoder": "keras_bert.models",
+    "BertIntentSlots": "keras_bert.tasks",
     "BertMaskedLM": "keras_bert.tasks",
     "BertNextSentence": "keras_bert.tasks",
     "BertPacker": "keras_bert.text",

@@ -4,7 +4,7 @@ from keras_bert.data.batching import batch_by_length, batch_by_tokens, count_bat
 from keras_bert.data.classification import read_classification, read_labels
 from keras_bert.data.conll import conll_sentences, read_conll, read_tags, write_conll
 from keras_bert.data.frames import Frame, PropbankSentence, arguments_of, frame_tags, propbank_dataset, role_labels
-from keras_bert.data.intent_slots import intent_slot_labels, read_intent_slots
+from keras_bert.data.intent_slots import intent_slot_labels, intent_slots_dataset, read_intent_slots
 from keras_bert.data.propbank import read_propbank, write_props
 from keras_bert.data.stream import endless_batches, known_count
 
@@ -20,6 +20,7 @@ __all__ = [
     "endless_batches",
     "frame_tags",
     "intent_slot_labels",
+    "intent_slots_dataset",
     "known_count",
     "propbank_dataset",
     "read_classification",

@@ -1,17 +1,20 @@
 """read_intent_slots: utterances with an intent and the slots that their words fill.
 
-    examples = read_intent_slots("train.jsonl.gz")     # Snips; or a folder of seq.in, seq.out and label
-    examples[0]                                        # (["play", "jazz", "."], ["O", "B-genre", "O"], "PlayMusic")
-    tags, intents = intent_slot_labels(examples)
+examples = read_intent_slots("train.jsonl.gz")     # Snips; or a folder of seq.in, seq.out and label
+examples[0]                                        # (["play", "jazz", "."], ["O", "B-genre", "O"], "PlayMusic")
+tags, intents = intent_slot_labels(examples)
 
-All are plain lists.
+dataset = intent_slots_dataset(examples, tags, intents)     # to train BertIntentSlots by; the others are plain lists
 """
 
 import itertools
 import os
 
+import tensorflow as tf
+
 from keras_bert.data.frames import arguments_of
 from keras_bert.data.tables import check_text, read_rows, text_lines
+from keras_bert.labels import Labels
 
 FILES = ("seq.in", "seq.out", "label")
 
@@ -47,6 +50,27 @@ def intent_slot_labels(examples):
     """
     slots = sorted({tag[2:] for _, tags, _ in examples for tag in tags if tag != "O"})
     return ["O", *(f"{prefix}-{slot}" for slot in slots for prefix in "BI")], sorted({intent for *_, intent in examples})
+
+
+def intent_slots_dataset(examples, tags, intents):
+    """The examples as a data set that BertIntentSlots takes.
+
+    Args: examples: as read_intent_slots gives. tags, intents: lists of str, of the data set to train with; see intent_slot_labels.
+    Returns: unbatched tf.data.Dataset of ({"words": string [words]}, {"intent": int32, "slots": int32 [words]}), of known cardinality.
+    Raises: ValueError where there are no examples, or naming the utterance with a tag or an intent that is none of these.
+    """
+    if not examples:
+        raise ValueError("there are no examples to make a dataset of")
+    tag_labels, intent_labels = Labels(tags), Labels(intents)
+    words, ids, wanted = [], [], []
+    for number, (sentence, slots, intent) in enumerate(examples):
+        place = f"utterance {number} ({' '.join(sentence[:8])})"
+        words += sentence
+        ids += [tag_labels.id_of(tag, place) for tag in slots]
+        wanted.append(intent_labels.id_of(intent, place))
+    lengths = [len(sentence) for sentence, *_ in examples]
+    words, ids = (tf.RaggedTensor.from_row_lengths(values, lengths) for values in (tf.constant(words), tf.constant(ids, tf.int32)))
+    return tf.data.Dataset.from_tensor_slices(({"words": words}, {"intent": tf.constant(wanted, tf.int32), "slots": ids}))
 
 
 def _tags(length, slots):

@@ -1,6 +1,7 @@
 """Networks: an encoder, and the encoder with each head. Keras only; text and files live elsewhere."""
 
 from keras_bert.models.encoder import BertEncoder
+from keras_bert.models.intent_slots import IntentSlots
 from keras_bert.models.masked_lm import MaskedLM
 from keras_bert.models.next_sentence import NextSentence
 from keras_bert.models.pretrainer import Pretrainer
@@ -12,6 +13,7 @@ from keras_bert.models.token_classifier import TokenClassifier
 
 __all__ = [
     "BertEncoder",
+    "IntentSlots",
     "MaskedLM",
     "NextSentence",
     "Pretrainer",

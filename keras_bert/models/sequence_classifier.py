@@ -33,20 +33,12 @@ class SequenceClassifier(EncoderWithHead):
     LABELLED = ("classifier",)
 
     def __init__(self, encoder, num_labels, *, pooling="pooler", dropout=None, problem_type=None, activation=None, **kwargs):
-        if pooling not in POOLINGS:
-            raise ValueError(f"pooling={pooling!r} is not one of {', '.join(POOLINGS)}")
-        if pooling == "pooler" and not encoder.pooler:
-            raise ValueError("pooling='pooler' needs an encoder with a pooler; this one has pooler=False")
+        check_pooling(pooling, encoder)
         num_labels = check_num_labels(num_labels, least=1)
         resolved = resolve_activation(num_labels, problem_type, activation)
         dropout = encoder.config.hidden_dropout_prob if dropout is None else dropout
         policy = encoder.dtype_policy_name
-        outputs = encoder(encoder.input, first_token_only=pooling == "pooler")
-        if pooling == "pooler":
-            pooled = outputs["pooled_output"]
-        else:
-            pooling_layer = MeanPooling(dtype=policy, name="mean_pooling")
-            pooled = pooling_layer(outputs["sequence_output"], encoder.input[features.ATTENTION_MASK])
+        pooled = pooled_vector(encoder, encoder(encoder.input, first_token_only=pooling == "pooler"), pooling)
         pooled = Dropout(dropout, dtype=policy, name="classifier_dropout")(pooled)
         logits = keras.layers.Dense(
             num_labels,
@@ -83,3 +75,19 @@ class SequenceClassifier(EncoderWithHead):
 
 def _pooling(options):
     return options.get("pooling", "pooler")
+
+
+def check_pooling(pooling, encoder):
+    """Raises: ValueError on an unknown pooling, or one that the encoder cannot give."""
+    if pooling not in POOLINGS:
+        raise ValueError(f"pooling={pooling!r} is not one of {', '.join(POOLINGS)}")
+    if pooling == "pooler" and not encoder.pooler:
+        raise ValueError("pooling='pooler' needs an encoder with a pooler; this one has pooler=False")
+
+
+def pooled_vector(encoder, outputs, pooling):
+    """One vector a text. Args: encoder: BertEncoder. outputs: its, dict. pooling: one of POOLINGS. Returns: [batch, hidden_size]."""
+    if pooling == "pooler":
+        return outputs["pooled_output"]
+    pooling_layer = MeanPooling(dtype=encoder.dtype_policy_name, name="mean_pooling")
+    return pooling_layer(outputs["sequence_output"], encoder.input[features.ATTENTION_MASK])

@@ -31,25 +31,11 @@ class Tagger(EncoderWithHead):
 
     def __init__(self, encoder, num_labels, *, dropout=None, lstm_units=None, crf=False, **kwargs):
         num_labels = check_num_labels(num_labels)
-        if lstm_units is not None and (isinstance(lstm_units, bool) or int(lstm_units) != lstm_units or lstm_units < 1):
-            raise ValueError(f"lstm_units={lstm_units!r} is neither a whole number from 1 nor None")
         dropout = encoder.config.hidden_dropout_prob if dropout is None else dropout
-        policy = encoder.dtype_policy_name
         inputs = encoder.input | {features.WORD_POSITIONS: word_positions_input()}
         positions = inputs[features.WORD_POSITIONS]
-        x = WordVectors(dtype=policy, name="word_vectors")(encoder(encoder.input)["sequence_output"], positions)
-        x = Dropout(dropout, dtype=policy, name="classifier_dropout")(x)
-        if lstm_units is not None:
-            cell = keras.layers.LSTM(int(lstm_units), return_sequences=True, dtype=policy, name="lstm")
-            x = keras.layers.Bidirectional(cell, dtype=policy, name="bilstm")(x, mask=ops.greater(positions, 0))
-        scores = keras.layers.Dense(
-            num_labels,
-            kernel_initializer=bert_initializer(encoder.config.initializer_range),
-            dtype="float32",  # the loss wants all digits
-            name="classifier",
-        )(x)
-        if crf:
-            scores = CRF(num_labels, dtype="float32", name="crf")(scores)
+        sequence_output = encoder(encoder.input)["sequence_output"]
+        scores = tag_scores(encoder, sequence_output, positions, num_labels, dropout=dropout, lstm_units=lstm_units, crf=crf)
         super().__init__(encoder, inputs, scores, **kwargs)
         self.num_labels = num_labels
         self.dropout = dropout
@@ -63,3 +49,27 @@ class Tagger(EncoderWithHead):
 def word_positions_input():
     """The Keras input of where words stand."""
     return keras.Input((None,), dtype=features.DTYPE, name=features.WORD_POSITIONS)
+
+
+def tag_scores(encoder, sequence_output, positions, num_labels, *, dropout, lstm_units, crf):
+    """The head: layers from vectors of tokens to scores of words' tags.
+
+    Args: encoder: BertEncoder. sequence_output: its, [batch, length, hidden_size]. positions: see word_positions_input. Others: see Tagger.
+    Returns: float32, see Tagger's outputs.
+    Raises: ValueError on lstm_units that are no number of units.
+    """
+    if lstm_units is not None and (isinstance(lstm_units, bool) or int(lstm_units) != lstm_units or lstm_units < 1):
+        raise ValueError(f"lstm_units={lstm_units!r} is neither a whole number from 1 nor None")
+    policy = encoder.dtype_policy_name
+    x = WordVectors(dtype=policy, name="word_vectors")(sequence_output, positions)
+    x = Dropout(dropout, dtype=policy, name="classifier_dropout")(x)
+    if lstm_units is not None:
+        cell = keras.layers.LSTM(int(lstm_units), return_sequences=True, dtype=policy, name="lstm")
+        x = keras.layers.Bidirectional(cell, dtype=policy, name="bilstm")(x, mask=ops.greater(positions, 0))
+    scores = keras.layers.Dense(
+        num_labels,
+        kernel_initializer=bert_initializer(encoder.config.initializer_range),
+        dtype="float32",  # the loss wants all digits
+        name="classifier",
+    )(x)
+    return CRF(num_labels, dtype="float32", name="crf")(scores) if crf else scores

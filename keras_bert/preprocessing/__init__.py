@@ -2,6 +2,7 @@
 
 from keras_bert.preprocessing.classification import ClassificationPreprocessor
 from keras_bert.preprocessing.embedding import EmbeddingPreprocessor
+from keras_bert.preprocessing.intent_slots import IntentSlotsPreprocessor
 from keras_bert.preprocessing.masked_lm import MaskedLMPreprocessor
 from keras_bert.preprocessing.next_sentence import NextSentencePreprocessor, PretrainingPreprocessor
 from keras_bert.preprocessing.preprocessor import Preprocessor, Rows, example_lengths, take_examples
@@ -11,6 +12,7 @@ from keras_bert.preprocessing.text import TextPreprocessor
 __all__ = [
     "ClassificationPreprocessor",
     "EmbeddingPreprocessor",
+    "IntentSlotsPreprocessor",
     "MaskedLMPreprocessor",
     "NextSentencePreprocessor",
     "Preprocessor",

@@ -8,6 +8,7 @@ from keras_bert.lazy import lazy_names
 _HOMES = {
     "BertClassifier": "keras_bert.tasks.classes",
     "BertEmbedder": "keras_bert.tasks.classes",
+    "BertIntentSlots": "keras_bert.tasks.classes",
     "BertMaskedLM": "keras_bert.tasks.classes",
     "BertNextSentence": "keras_bert.tasks.classes",
     "BertPretrainer": "keras_bert.tasks.classes",

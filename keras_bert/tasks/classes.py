@@ -11,9 +11,12 @@ except ImportError as error:
 
 from keras_bert.tasks.classifier import BertClassifier
 from keras_bert.tasks.embedder import BertEmbedder
+from keras_bert.tasks.intent_slots import BertIntentSlots
 from keras_bert.tasks.masked_lm import BertMaskedLM
 from keras_bert.tasks.next_sentence import BertNextSentence
 from keras_bert.tasks.pretrainer import BertPretrainer
 from keras_bert.tasks.tagger import BertTagger
 
-TASKS = {cls.__name__: cls for cls in (BertClassifier, BertEmbedder, BertMaskedLM, BertNextSentence, BertPretrainer, BertTagger)}
+TASKS = {
+    cls.__name__: cls for cls in (BertClassifier, BertEmbedder, BertIntentSlots, BertMaskedLM, BertNextSentence, BertPretrainer, BertTagger)
+}

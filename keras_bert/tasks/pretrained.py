@@ -6,6 +6,7 @@ from keras_bert.models import BertEncoder
 
 # The task of a network, where it has one. By name: tasks need TensorFlow, and are imported only where one is wanted.
 _TASK_OF_NETWORK = {
+    "IntentSlots": "BertIntentSlots",
     "MaskedLM": "BertMaskedLM",
     "NextSentence": "BertNextSentence",
     "Pretrainer": "BertPretrainer",

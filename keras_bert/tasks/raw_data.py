@@ -79,16 +79,23 @@ class RawData(TrainingModel):
             if batched:
                 return Data(feed.padded(elements))
         else:
-            columns = self.preprocessor.columns(x)
+            columns, targets = self._read(x, y)
             if labelled and y is None:
                 raise ValueError("texts were given without labels: fit(texts, labels), evaluate(texts, labels)")
-            elements = feed.elements_in_memory(columns, None if y is None else self.preprocessor.encode_targets_of(columns, y), weights)
+            elements = feed.elements_in_memory(dict(columns), targets, weights)
             if shuffle and y is not None:
                 elements = elements.shuffle(int(elements.cardinality()), reshuffle_each_iteration=True)
         if budget is not None:
             return Data(feed.batches_within(elements, budget, shuffle=shuffle))
         by_length = labelled and self.preprocessor.pad_to_multiple_of is not None  # predictions come back in the order of the texts
         return Data(feed.batches(elements, batch_size, by_length=by_length, shuffle=shuffle))
+
+    def _read(self, x, y):
+        """Raw input in memory. Returns: columns; targets as `rows` takes them, or None."""
+        if isinstance(x, _Columns):
+            return x, y
+        columns = _Columns(self.preprocessor.columns(x))
+        return columns, None if y is None else self.preprocessor.encode_targets_of(columns, y)
 
     def _elements(self, dataset, y, weights, batch_size, *, labelled):
         if weights is not None:
@@ -152,12 +159,11 @@ class RawData(TrainingModel):
             return super().split_off(data, share)
         if not 0 < share < 1:
             raise ValueError(f"validation_split={share!r} is not in (0, 1)")
-        columns = self.preprocessor.columns(data.x)
-        targets = None if data.y is None else self.preprocessor.encode_targets_of(columns, data.y)
+        columns, targets = self._read(data.x, data.y)
         cut = int(len(next(iter(columns.values()))) * (1 - share))
 
         def part(rows):
-            x = {name: column[rows] for name, column in columns.items()}
+            x = _Columns({name: column[rows] for name, column in columns.items()})
             return Data(x, *(None if each is None else np.asarray(each)[rows] for each in (targets, data.sample_weight)), data.batch_size)
 
         return part(slice(None, cut)), part(slice(cut, None))
@@ -333,6 +339,10 @@ class RawData(TrainingModel):
 
 
 _SAVED_MODEL = ("saved_model.pb", "fingerprint.pb", "variables", "assets", "assets.extra")
+
+
+class _Columns(dict):
+    """Columns that were read already; the targets beside them are encoded."""
 
 
 class _Kept(dict):

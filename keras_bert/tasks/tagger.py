@@ -44,11 +44,23 @@ class BertTagger(Task):
     stride, scheme = setting("stride"), setting("scheme")
 
     def __init__(
-        self, encoder, labels, tokenizer=None, *, crf=False, lstm_units=None, dropout=None, stride=None, scheme=None, network=None, **kwargs
+        self,
+        encoder,
+        labels,
+        tokenizer=None,
+        *,
+        crf=False,
+        lstm_units=None,
+        dropout=None,
+        stride=None,
+        scheme=None,
+        network=None,
+        preprocessing=None,
+        **kwargs,
     ):
         labels = check_labels(labels)
         network = Tagger(encoder, len(labels), dropout=dropout, lstm_units=lstm_units, crf=crf) if network is None else network
-        preprocessing = {"labels": labels, "stride": stride, "scheme": scheme, "crf": network.crf}
+        preprocessing = {"labels": labels, "stride": stride, "scheme": scheme, "crf": network.crf} | (preprocessing or {})
         super().__init__(network, tokenizer, preprocessing=preprocessing, **kwargs)
 
     @property

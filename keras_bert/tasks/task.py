@@ -43,6 +43,7 @@ class Task(RawData):
 
     NETWORK = None  # of a subclass: the class of its network, one of keras_bert.models
     NETWORK_OPTIONS = ()  # of a subclass: the arguments that its network takes too
+    NAMES = ()  # of a subclass: those of them that the task takes too, names of what the network counts; beside labels
     PREPROCESSOR = None  # of a subclass: the class of its preprocessor, one of keras_bert.preprocessing
 
     def __init__(self, network, tokenizer, *, max_length=None, pad_to_multiple_of=4, preprocessing=None, **kwargs):
@@ -227,6 +228,7 @@ class Task(RawData):
         tokenizer = checkpoint.make_tokenizer() if tokenizer is None else tokenizer
         if "labels" in cls.NETWORK_OPTIONS:
             settings["labels"] = network_options.get("labels") or checkpoint.labels
+        settings |= {name: network_options[name] for name in cls.NAMES}
         model = cls(network.encoder, tokenizer=tokenizer, network=network, **settings)
         model.load_report = load_weights(network, checkpoint, fresh=fresh, strict=strict)
         model._untrained = model.load_report.initialised
