@@ -69,12 +69,12 @@ def role_column(targets, labels, predicate_counts, word_counts):
 
 
 def join_predicates(places):
-    """The column of a dataset's element. Args: places: integers or string [predicates], or ragged [batch, (predicates)]. Returns: string."""
+    """The column of a dataset's element. Args: places: int or string [predicates], or ragged [batch, (predicates)]. Returns: string."""
     return tf.strings.reduce_join(_as_strings(places), axis=-1, separator=" ")
 
 
 def join_roles(ids):
-    """The column of a dataset's element. Args: ids: int [predicates, (words)], or ragged [batch, (predicates), (words)]. Returns: string."""
+    """The column of a dataset's element. Args: ids: int [predicates, words], or ragged [batch, (predicates), (words)]. Returns: string."""
     rows = tf.strings.reduce_join(_as_strings(ids), axis=-1, separator=",")
     return tf.strings.reduce_join(rows, axis=-1, separator=" ")
 

@@ -67,9 +67,8 @@ class RoleLabelingPreprocessor(TaggingPreprocessor):
     Raises: ValueError on labels that are no IOB2 tags, a threshold out of its range, or where nothing would mark a predicate.
     """
 
-    counted = (
-        {WORDS: WORD_COUNT} | {f"frame_{name}": FRAME_COUNT for name in FRAME_FIELDS} | {f"role_{name}": ROLE_COUNT for name in ROLE_FIELDS}
-    )  # noqa: E501
+    counted = dict.fromkeys([f"frame_{name}" for name in FRAME_FIELDS], FRAME_COUNT) | {WORDS: WORD_COUNT}
+    counted |= dict.fromkeys([f"role_{name}" for name in ROLE_FIELDS], ROLE_COUNT)
     records = {  # noqa: RUF012 - never changed
         "frames": {name: f"frame_{name}" for name in FRAME_FIELDS},
         ROLES: {name: f"role_{name}" for name in ROLE_FIELDS},
@@ -129,8 +128,8 @@ class RoleLabelingPreprocessor(TaggingPreprocessor):
 
     def element_targets(self, targets):
         if targets.dtype == tf.string:
-            ids = self.labels.encode_in_graph(targets.flat_values if isinstance(targets, tf.RaggedTensor) else targets)
-            targets = targets.with_flat_values(ids) if isinstance(targets, tf.RaggedTensor) else ids
+            ragged = targets if isinstance(targets, tf.RaggedTensor) else tf.RaggedTensor.from_tensor(targets)
+            targets = ragged.with_flat_values(self.labels.encode_in_graph(ragged.flat_values))
         return predicate_lib.join_roles(targets)
 
     def encode_targets_of(self, columns, targets):

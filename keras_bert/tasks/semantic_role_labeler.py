@@ -25,7 +25,8 @@ class BertSemanticRoleLabeler(Task):
         model.answer({"words": [["We", "go", "home"]], "predicates": [[1]]})     # predicates are given
         # [{"words": ["We", "go", "home"], "word_count": 3, "frame_count": 1, "role_count": 3,
         #   "frames": [{"predicate": "go", "predicate_word": 1, "start": 3, "end": 5, "score": 1.0,
-        #               "roles": [{"role": "ARG0", "text": "We", "start": 0, "end": 2, "score": 0.98, "word_start": 0, "word_end": 1}, ...]}]}]
+        #               "roles": [{"role": "ARG0", "text": "We", "start": 0, "end": 2, "score": 0.98, "word_start": 0, "word_end": 1},
+        #                         ...]}]}]
 
     A predicate's row is the sentence with its word marked by token types, so that a sentence of three predicates is four rows: one to find
     them. What is longer than max_length, what a reply of the exported model looks like, and what `predict` gives: see
