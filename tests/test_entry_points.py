@@ -5,7 +5,8 @@ import ast
 import pytest
 
 COMMANDS = ["export/__main__.py", "export/ask.py", "benchmarks/__main__.py"]
-COMMANDS += [f"examples/{name}.py" for name in ("quickstart", "finetune_classifier", "finetune_srl", "convert_checkpoint")]
+COMMANDS += [f"examples/{name}.py" for name in ("quickstart", "convert_checkpoint", "compose_bilstm_crf")]
+COMMANDS += [f"examples/finetune_{name}.py" for name in ("classifier", "tagger", "srl", "intent_slots")]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -13,7 +14,7 @@ def test_onednn_is_turned_on_before_tensorflow_is_imported_unless_the_user_has_d
     setting = 'os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")'
     source = [ast.unparse(node).replace("'", '"') for node in ast.parse((root / command).read_text()).body]
     before = source[: source.index(setting)]
-    allowed = {"import argparse", "import gc", "import json", "import os", "import shlex", "import sys", "import time"}
+    allowed = {"import argparse", "import gc", "import json", "import math", "import os", "import shlex", "import sys", "import time"}
     assert not [line for line in before[1:] if not line.startswith("os.environ.setdefault(") and line not in allowed]
 
 
