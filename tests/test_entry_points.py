@@ -5,7 +5,7 @@ import ast
 import pytest
 
 COMMANDS = ["export/__main__.py", "export/ask.py", "benchmarks/__main__.py"]
-COMMANDS += [f"examples/{name}.py" for name in ("quickstart", "finetune_classifier", "convert_checkpoint")]
+COMMANDS += [f"examples/{name}.py" for name in ("quickstart", "finetune_classifier", "finetune_srl", "convert_checkpoint")]
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -6,6 +6,7 @@ from keras_bert.data.conll import conll_sentences, read_conll, read_tags, write_
 from keras_bert.data.frames import Frame, PropbankSentence, arguments_of, frame_tags, propbank_dataset, role_labels
 from keras_bert.data.intent_slots import intent_slot_labels, intent_slots_dataset, read_intent_slots
 from keras_bert.data.propbank import read_propbank, write_props
+from keras_bert.data.role_examples import role_examples
 from keras_bert.data.stream import endless_batches, known_count
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "read_labels",
     "read_propbank",
     "read_tags",
+    "role_examples",
     "role_labels",
     "with_lengths",
     "write_conll",

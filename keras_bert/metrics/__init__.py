@@ -2,11 +2,13 @@
 
 from keras_bert.metrics.entity_report import draw_confusions, entity_confusions, format_scores, score_entities
 from keras_bert.metrics.entity_score import EntityScore
+from keras_bert.metrics.frame_score import FrameScore
 from keras_bert.metrics.label_metric import LabelMetric, adapted
 from keras_bert.metrics.role_score import role_table, score_roles
 
 __all__ = [
     "EntityScore",
+    "FrameScore",
     "LabelMetric",
     "adapted",
     "draw_confusions",

@@ -5,6 +5,7 @@ from keras_bert.models.intent_slots import IntentSlots
 from keras_bert.models.masked_lm import MaskedLM
 from keras_bert.models.next_sentence import NextSentence
 from keras_bert.models.pretrainer import Pretrainer
+from keras_bert.models.role_labeler import RoleLabeler
 from keras_bert.models.sequence_classifier import SequenceClassifier
 from keras_bert.models.span_classifier import SpanClassifier
 from keras_bert.models.tagger import Tagger
@@ -17,6 +18,7 @@ __all__ = [
     "MaskedLM",
     "NextSentence",
     "Pretrainer",
+    "RoleLabeler",
     "SequenceClassifier",
     "SpanClassifier",
     "Tagger",

@@ -142,6 +142,15 @@ class Preprocessor:
         """
         return inputs
 
+    def second_pass(self, predictions, inputs, rows):
+        """What an answer asks the network once more, where that depends on what it said at first: the roles of predicates that it found.
+
+        Args: as decode.
+        Returns: Rows, of the same examples, with the facts that `decode` wants: it is then given these, their inputs and what the network
+            predicts for them. None: once is enough.
+        """
+        return None
+
     def decode(self, predictions, inputs, rows):
         """What the network predicts to answers.
 

@@ -84,5 +84,12 @@ def place_spans(spans, facts):
 
 
 def _slices(text, starts, ends):
-    """Args: text: string [sentences]. starts, ends: integers [sentences, slices], bytes. Returns: string like these."""
-    return tf.strings.substr(tf.broadcast_to(text[:, None], tf.shape(starts)), starts, ends - starts)
+    """Args: text: string [sentences]. starts, ends: integers [sentences, slices], bytes. Returns: string like these.
+
+    Put together of bytes: tf.strings.substr would want a copy of the whole text for each slice, gigabytes of a long one.
+    """
+    letters = tf.strings.bytes_split(text)
+    bases = letters.row_starts()[:, None]
+    first, stop = (tf.reshape(tf.cast(part, tf.int64) + bases, [-1]) for part in (starts, ends))
+    slices = tf.gather(letters.values, tf.ragged.range(first, stop))
+    return tf.reshape(tf.strings.reduce_join(slices, axis=1), tf.shape(starts))

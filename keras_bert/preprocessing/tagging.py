@@ -133,21 +133,33 @@ class TaggingPreprocessor(Preprocessor):
         return {TEXT: tf.TensorSpec([None], tf.string, name=TEXT)}
 
     def rows(self, columns, targets=None, weights=None, *, seed=None):
-        if WORDS in columns:
-            pieces, facts = pieces_of_words(self.tokenizer, columns[WORDS])
-        else:
-            pieces, facts = pieces_of_texts(self.tokenizer, columns[TEXT])
-        pieces = cut_long_words(pieces, room=self._room, most=longest_word(self._room, self._stride))
-        words = pieces.values
-        windows = cut_windows(pieces.with_values(words.row_lengths()), self._room, self._stride)
-        tokens = self.packer.join(_slices(words.values, windows.starts, windows.limits))
-        firsts = tf.gather(words.row_starts(), windows.words.values) - tf.gather(windows.starts, windows.words.value_rowids())
-        tokens[features.WORD_POSITIONS] = windows.words.with_values(tf.cast(firsts, tf.int32) + 1)  # behind [CLS]
+        pieces, facts = self._pieces(columns, self._room)
+        tokens, windows = self._windows(pieces)
         weights = () if weights is None else tf.repeat(weights, windows.counts)
         if targets is None:
             return Rows(tokens, windows.counts, (), weights, facts())
         # What only an answer wants is not made while a model learns.
         return Rows(tokens, windows.counts, self._targets_of_rows(targets, pieces, windows), weights)
+
+    def _pieces(self, columns, room):
+        """Returns: int32 tf.RaggedTensor [examples, (words), (pieces)], cut where a sentence has more than `room`; function: the facts."""
+        if WORDS in columns:
+            pieces, facts = pieces_of_words(self.tokenizer, columns[WORDS])
+        else:
+            pieces, facts = pieces_of_texts(self.tokenizer, columns[TEXT])
+        return self._cut(pieces, room), facts
+
+    def _cut(self, pieces, room):
+        return cut_long_words(pieces, room=room, most=longest_word(self._room, self._stride))
+
+    def _windows(self, pieces):
+        """Returns: dict of int32 tf.RaggedTensor [windows, (tokens)], word_positions among them; Windows."""
+        words = pieces.values
+        windows = cut_windows(pieces.with_values(words.row_lengths()), self._room, self._stride)
+        tokens = self.packer.join(_slices(words.values, windows.starts, windows.limits))
+        firsts = tf.gather(words.row_starts(), windows.words.values) - tf.gather(windows.starts, windows.words.value_rowids())
+        tokens[features.WORD_POSITIONS] = windows.words.with_values(tf.cast(firsts, tf.int32) + 1)  # behind [CLS]
+        return tokens, windows
 
     def _targets_of_rows(self, targets, pieces, windows):
         ids = word_lib.split_ids(targets)

@@ -15,8 +15,17 @@ from keras_bert.tasks.intent_slots import BertIntentSlots
 from keras_bert.tasks.masked_lm import BertMaskedLM
 from keras_bert.tasks.next_sentence import BertNextSentence
 from keras_bert.tasks.pretrainer import BertPretrainer
+from keras_bert.tasks.semantic_role_labeler import BertSemanticRoleLabeler
 from keras_bert.tasks.tagger import BertTagger
 
-TASKS = {
-    cls.__name__: cls for cls in (BertClassifier, BertEmbedder, BertIntentSlots, BertMaskedLM, BertNextSentence, BertPretrainer, BertTagger)
-}
+_CLASSES = (
+    BertClassifier,
+    BertEmbedder,
+    BertIntentSlots,
+    BertMaskedLM,
+    BertNextSentence,
+    BertPretrainer,
+    BertSemanticRoleLabeler,
+    BertTagger,
+)
+TASKS = {cls.__name__: cls for cls in _CLASSES}

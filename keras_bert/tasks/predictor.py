@@ -129,6 +129,10 @@ class Predictor:
         """Args: inputs: dict of the batch contract. rows: Rows that they were made of, or None."""
         inputs = self.preprocessor.answer_inputs(inputs) if self.answers else inputs
         predictions = self.task.predicted(inputs)
+        again = self.preprocessor.second_pass(predictions, inputs, rows) if self.answers else None
+        if again is not None:
+            inputs, rows = self.preprocessor.pad(again)[0], again
+            predictions = self.task.predicted(inputs)
         give = self.preprocessor.decode if self.answers else self.preprocessor.of_examples
         return give(predictions, inputs, rows)
 

@@ -10,6 +10,7 @@ _TASK_OF_NETWORK = {
     "MaskedLM": "BertMaskedLM",
     "NextSentence": "BertNextSentence",
     "Pretrainer": "BertPretrainer",
+    "RoleLabeler": "BertSemanticRoleLabeler",
     "SequenceClassifier": "BertClassifier",
     "Tagger": "BertTagger",
     "TextEmbedder": "BertEmbedder",

@@ -95,7 +95,8 @@ def test_five_thousand_words_are_tagged_as_their_windows_are(taggers, tokenizer)
     lengths = tokenizer.tokenize(words).row_lengths()
     windows = cut_windows(tf.RaggedTensor.from_row_lengths(lengths, [5000]), 22, 11)
     firsts = np.concatenate([[0], np.cumsum(lengths)]).tolist()
-    bounds = [(firsts.index(start), firsts.index(limit)) for start, limit in zip(windows.starts, windows.limits, strict=True)]
+    edges = zip(windows.starts.numpy().tolist(), windows.limits.numpy().tolist(), strict=True)
+    bounds = [(firsts.index(start), firsts.index(limit)) for start, limit in edges]
     alone = model.answer([words[first:last] for first, last in bounds])
     expected = [alone[number]["tags"][word - bounds[number][0]] for number, of in enumerate(windows.words.to_list()) for word in of]
     assert len(bounds) > 400 and answer["tags"] == expected
@@ -131,24 +132,36 @@ def test_scores_of_a_crf_are_probabilities_over_all_allowed_paths(taggers):
     assert sum(len(answer["entities"]) for answer in answers) > 2
 
 
-@pytest.mark.parametrize("options", [{}, {"crf": True, "lstm_units": 4}])
-def test_it_learns_and_is_saved_with_all_it_answers(make, options, tmp_path, answers_of_forks):
-    model = make(**options)
-    model.compile(keras.optimizers.Adam(0.03), tag_weights={"O": 0.5, "B-LOC": 2}, constrained=bool(options))
+def test_it_learns_and_is_saved_with_all_it_answers(make, tmp_path, answers_of_forks):
+    model = make(crf=True)
+    model.compile(keras.optimizers.Adam(0.03), tag_weights={"O": 0.5, "B-LOC": 2}, constrained=True)
     history = model.fit(WORDS, GOLD, epochs=30, verbose=0).history
     assert history["f1"][-1] == 1.0 and history["loss"][-1] < history["loss"][0] / 3
     assert [answer["tags"] for answer in model.answer(WORDS)] == GOLD
-    dataset = tf.data.Dataset.from_tensor_slices(({"words": tf.ragged.constant(WORDS)}, tf.ragged.constant(GOLD)))
-    expected = model.evaluate(WORDS, GOLD, verbose=0, return_dict=True)
-    for batches in (dataset, dataset.batch(3)):
-        assert model.evaluate(batches, verbose=0, return_dict=True) == pytest.approx(expected, abs=1e-5)
     model.save(tmp_path / "model.keras")
     model.save_pretrained(tmp_path / "model")
-    for again in (keras.saving.load_model(tmp_path / "model.keras"), keras_bert.from_pretrained(tmp_path / "model")):
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    for again in (loaded, keras_bert.from_pretrained(tmp_path / "model")):
         assert isinstance(again, BertTagger) and again.answer(WORDS[:4]) == model.answer(WORDS[:4])
-    again = keras.saving.load_model(tmp_path / "model.keras")
-    assert again.get_compile_config()["tag_weights"] == {"O": 0.5, "B-PER": 1.0, "I-PER": 1.0, "B-LOC": 2.0, "I-LOC": 1.0}
+    assert loaded.get_compile_config()["tag_weights"] == {"O": 0.5, "B-PER": 1.0, "I-PER": 1.0, "B-LOC": 2.0, "I-LOC": 1.0}
     assert verify_saved_model(export_saved_model(model, tmp_path / "saved"), model) <= 1e-5
+
+
+def test_an_lstm_stands_between_encoder_and_head(make, tmp_path):
+    model = make(lstm_units=4)
+    assert model.network.get_layer("bilstm").forward_layer.units == 4 and model.rate_factors() == {"bilstm": 20.0}
+    likely = model.predict(WORDS[:4], verbose=0)
+    # Read both ways, and past padding: a sentence alone is what it is among longer ones.
+    np.testing.assert_allclose(model.predict(WORDS[1:2], verbose=0)[0], likely[1, :1], atol=1e-5)
+    model.save_pretrained(tmp_path / "model")
+    np.testing.assert_array_equal(keras_bert.from_pretrained(tmp_path / "model").predict(WORDS[:4], verbose=0), likely)
+
+
+def test_datasets_are_read_as_lists_are(taggers):
+    dataset = tf.data.Dataset.from_tensor_slices(({"words": tf.ragged.constant(WORDS)}, tf.ragged.constant(GOLD)))
+    expected = taggers["softmax"].evaluate(WORDS, GOLD, verbose=0, return_dict=True)
+    for batches in (dataset, dataset.batch(3)):
+        assert taggers["softmax"].evaluate(batches, verbose=0, return_dict=True) == pytest.approx(expected, abs=1e-5)
 
 
 def test_long_sentences_are_learnt_from_word_by_word(make):
