@@ -1,8 +1,11 @@
 """Fine-tune any BERT to tell what an utterance wants, and which slots its words fill; two heads on one encoder.
 
-    python examples/finetune_intent_slots.py --output_dir out          # MiniLM on an excerpt of Snips: 210 utterances, to see it run
+    python examples/finetune_intent_slots.py --epochs 20 --output_dir out         # MiniLM on the committed excerpt of Snips
     python examples/finetune_intent_slots.py --train train.jsonl.gz --test test.jsonl.gz --output_dir out
     python examples/finetune_intent_slots.py --pretrained path/to/bert --train atis/train --validation atis/valid --test atis/test
+
+Without --pretrained and --train: all-MiniLM-L6-v2 and 210 utterances, to see it run: 20 epochs take about a minute on 2 CPU cores and give
+an intent accuracy of 0.97 and a slot F1 of 0.60 on 63 others.
 
 Data are JSON lines, also .gz, as Snips has them: {"intent": "PlayMusic", "data": [["play ", null], ["jazz", "genre"]]}; or a folder of
 seq.in, seq.out and label, as ATIS is passed on: words, their tags, and the intent, a line an utterance.

@@ -1,4 +1,4 @@
-"""examples/finetune_intent_slots.py and compose_bilstm_crf.py as users start them, with a tiny encoder."""
+"""examples/finetune_intent_slots.py as users start it, with a tiny encoder."""
 
 import json
 import os
@@ -67,20 +67,3 @@ def test_help(run):
     printed, _ = run("finetune_intent_slots.py", "--help")
     for flag in ("--pretrained", "--train", "--validation", "--test", "--output_dir", "--max_steps", "--head {softmax,crf}", "seq.out"):
         assert flag in printed
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("flags", [(), ("--train_encoder",)])
-def test_layers_of_ones_own_on_an_encoder(run, checkpoint, tmp_path, flags):
-    sentences = ["John B-PER\nruns O\n", "we O\nmet O\nMary B-PER\nLee I-PER\n", "it O\nrains O\n"] * 8
-    (tmp_path / "train.conll").write_text("\n".join(sentences))
-    files = ["--train", tmp_path / "train.conll", "--test", tmp_path / "train.conll"]
-    _, figures = run(
-        "compose_bilstm_crf.py", "--pretrained", checkpoint, *files, "--epochs", 40, "--batch_size", 8, "--lstm_units", 8, *flags
-    )
-    assert figures["test_f1"] == 1.0 and figures["sentences"] == 400
-    # By hand: LSTMs of 8 units each way on 16 features, a dense layer to the 3 tags, and the CRF's moves.
-    own = 2 * 4 * 8 * (16 + 8 + 1) + (16 + 1) * 3 + (9 + 3 + 3)
-    encoder = (30522 + 64 + 2) * 16 + 2 * 16 + 4 * 17 * 16 + 2 * 16 + 17 * 32 + 33 * 16 + 2 * 16
-    pooler = 17 * 16
-    assert figures["trained_parameters"] in ((own,) if not flags else (own + encoder, own + encoder + pooler))
