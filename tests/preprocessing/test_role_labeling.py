@@ -85,6 +85,13 @@ def test_a_long_sentence_is_cut_around_the_predicate():
     assert given["first_word"].to_list() == [[0, 2, 5]] and given["word_count"].numpy().tolist() == [10]
 
 
+def test_a_second_text_takes_its_room_from_the_sentence():
+    x = {"words": [["we", "going", "to", "the", "party", "going", "to", "the", "party", "."]], "predicates": [[5]]}
+    rows = rows_of(make(max_length=10, predicate_segment=True), x)  # 10 less [CLS], two [SEP] and "going": 5 pieces
+    assert rows.tokens["input_ids"].to_list() == [[CLS, PARTY, GO, ING, TO, THE, SEP, GO, ING, SEP]]
+    assert rows.tokens["word_positions"].to_list() == [[1, 2, 4, 5]] and rows.facts["first_word"].to_list() == [[4]]
+
+
 def test_a_predicate_of_more_pieces_than_a_row_is_cut():
     for segment in (False, True):
         preprocessor = make(max_length=8, predicate_segment=segment)

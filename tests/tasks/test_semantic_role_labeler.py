@@ -143,6 +143,23 @@ def test_roles_are_the_best_of_all_tags_that_iob2_allows(crf):
         assert role["score"] == pytest.approx(of_paths if crf else of_words[range(start, end), best[start:end]].mean(), rel=1e-4)
 
 
+def test_far_from_its_predicate_a_word_has_no_role():
+    model = make()
+    model.run_eagerly = True
+    words = [PIECES[5 + number % 5].strip("#") for number in range(60)]
+    long, near = {"words": [words], "predicates": [[2, 30]]}, {"words": [words[20:42]], "predicates": [[10]]}  # rows of 22 words
+    (answer,), (alone,) = model.answer(long), model.answer(near)
+    (frame,) = alone["frames"]
+    assert frame["roles"] and len(answer["words"]) == 60
+    for role, wanted in zip(answer["frames"][1]["roles"], frame["roles"], strict=True):
+        assert (role["role"], role["text"]) == (wanted["role"], wanted["text"])
+        assert (role["word_start"], role["word_end"]) == (wanted["word_start"] + 20, wanted["word_end"] + 20)
+        assert role["score"] == pytest.approx(wanted["score"], abs=1e-5)
+    roles = model.predict(long, verbose=0)["roles"][0, 1]
+    np.testing.assert_allclose(roles[20:42], model.predict(near, verbose=0)["roles"][0, 0], atol=1e-5)
+    assert not roles[:20].any() and not roles[42:].any()
+
+
 def test_what_cannot_be_is_refused():
     with pytest.raises(ValueError, match="predicate_segment=True"):
         make(type_vocab_size=1)
