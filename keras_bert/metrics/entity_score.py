@@ -43,8 +43,9 @@ class EntityScore(keras.metrics.Metric):
         if sample_weight is not None:
             mask = _where_both(mask, sample_weight)
         # Keras's own mark on an output whose rows or words are not all real; see training/keras_internals.py's set_mask.
-        if getattr(y_pred, "_keras_mask", None) is not None:
-            mask = _where_both(mask, y_pred._keras_mask)
+        real = getattr(y_pred, "_keras_mask", None)
+        if real is not None:
+            mask = _where_both(mask, real)
         counts = self._counts(y_true, self._ids(y_pred, mask), mask)
         total = ops.cast(self._rest, "int32") + counts
         self._units.assign_add(ops.cast(total // _UNIT, "float32"))

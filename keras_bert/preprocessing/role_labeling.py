@@ -274,7 +274,8 @@ class RoleLabelingPreprocessor(TaggingPreprocessor):
         else:
             score = mean_over(tf.gather(activate(scores, SOFTMAX), ids, batch_dims=2), spans)
         text = {name: rows.facts[name] for name in (TEXT, STARTS, ENDS)} if TEXT in rows.facts else ()
-        answers = {WORDS: words_of(text, rows.facts[WORD_COUNT]), WORD_COUNT: rows.facts[WORD_COUNT]}
+        counts = rows.facts[WORD_COUNT]
+        answers = {WORDS: words_of(text, tf.stack([tf.size(counts), tf.reduce_max(counts)])), WORD_COUNT: counts}
         return (
             answers
             | self._frames(predicate, rows.facts[_SCORE], text)

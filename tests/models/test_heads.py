@@ -54,7 +54,7 @@ def test_classifier_logits_of_transformers(loaded):
 
 
 def test_token_logits_of_transformers(loaded):
-    model, batch, expected, real = loaded("token_classification")
+    model, batch, expected, real = loaded("token_classification", cls=TokenClassifier)
     assert isinstance(model, TokenClassifier) and model.num_labels == 5
     assert difference(model(batch), expected["logits"], real) <= 1e-5
 

@@ -18,14 +18,14 @@ BUDGET = 64  # two rows of the longest, which is cut to 32
 @pytest.fixture
 def seen(monkeypatch):
     """Shapes of the batches that reach the network."""
-    shapes, call = [], BertClassifier.predict_step
+    shapes, call = [], BertClassifier.predicted
 
-    def predict_step(self, data):
+    def predicted(self, data):
         batch = data[0] if isinstance(data, tuple) else data
         tf.py_function(lambda ids: shapes.append(tuple(ids.shape)), [batch["input_ids"]], [])
         return call(self, data)
 
-    monkeypatch.setattr(BertClassifier, "predict_step", predict_step)
+    monkeypatch.setattr(BertClassifier, "predicted", predicted)
     return shapes
 
 
