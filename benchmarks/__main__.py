@@ -36,7 +36,7 @@ def parse(arguments):
             "--keep_awake",
             action=argparse.BooleanOptionalAction,
             default=True,
-            help="keep a virtual machine's cores from being halted, by processes of idle priority (default: do)",
+            help="keep a virtual machine's cores from being halted, by processes of idle priority (default: do; latency: do not)",
         )
         suite.add_arguments(command, positive)
     return parser.parse_args(arguments)
