@@ -5,7 +5,8 @@
     python examples/finetune_tagger.py --pretrained path/to/bert --train train.conll --validation dev.conll --test test.conll
     python examples/finetune_tagger.py --train train.jsonl --word_column tokens --tag_column ner_tags ...
 
-Without --pretrained and --train: all-MiniLM-L6-v2 and 3,394 sentences of tweets; about DURATION on 2 CPU cores, and a test F1 of SCORE.
+Without --pretrained and --train: all-MiniLM-L6-v2 and 3,394 sentences of tweets. With --head softmax its 5 epochs took 11 minutes on 2 busy
+CPU cores and gave a test F1 of 0.42 (0.55 on the development set; one seed).
 
 Files are of a word a line with its columns (CoNLL), or JSON lines; see data.read_conll. Start the same command again to go on with a
 run that was stopped or killed. OUT holds run.json, log.jsonl, tensorboard/, training_curves.png, checkpoints/, and at the end model/
