@@ -35,6 +35,7 @@ def sentences(tmp_path_factory):
     return path
 
 
+@pytest.mark.slow
 def test_it_trains_reports_and_goes_on(root, checkpoint, sentences, tmp_path, fresh_python):
     flags = ["--pretrained", checkpoint, "--output_dir", tmp_path / "out", "--batch_size", 8, "--epochs", 12, "--learning_rate", 5e-3]
     flags += [f"--{part}={sentences}" for part in ("train", "validation", "test")]

@@ -76,6 +76,7 @@ def test_two_passes_give_what_the_second_gives_alone(trained):
     assert not roles[1].any() and not roles[2, 1].any() and not roles[2, 0, 3:].any()
 
 
+@pytest.mark.slow
 def test_texts_are_answered_by_slices_of_them_and_as_exported(trained, tmp_path):
     trained.run_eagerly = False
     texts = [TEXT, "", "food " * 40 + "we go to the party"]
