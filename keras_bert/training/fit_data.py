@@ -7,7 +7,8 @@ import tensorflow as tf
 from keras import tree
 
 from keras_bert import features
-from keras_bert.training.distribution import untuned
+from keras_bert.training.class_weights import weighted_by_class
+from keras_bert.training.distribution import shard, untuned
 
 BATCH_SIZE = 32  # Keras's
 
@@ -60,3 +61,43 @@ def split_arrays(arrays, share):
         return tree.map_structure(lambda column: None if column is None else column[rows], arrays)
 
     return part(slice(None, cut)), part(slice(cut, None))
+
+
+def global_batches(data, strategy, *, shuffle=False, class_weight=None):
+    """What Keras takes, as a tf.data.Dataset of global batches; a distributed dataset is handed on.
+
+    Args: data: Data. strategy: tf.distribute.Strategy of several replicas. class_weight: dict of id -> float, or None.
+    Raises: ValueError on what cannot be shared, such as a keras.utils.PyDataset.
+    """
+    x = data.x
+    if isinstance(x, tf.distribute.DistributedDataset):
+        return x
+    if not isinstance(x, tf.data.Dataset):
+        if not all(hasattr(part, "shape") or isinstance(part, list) for part in tree.flatten(x)):
+            raise ValueError(
+                f"a {type(x).__name__} cannot be shared between {strategy.num_replicas_in_sync} replicas; give arrays or a tf.data.Dataset"
+            )
+        parts = tuple(part for part in (x, data.y, data.sample_weight) if part is not None)
+        dataset = tf.data.Dataset.from_tensor_slices(parts if len(parts) > 1 else x)
+        if shuffle:
+            dataset = dataset.shuffle(int(dataset.cardinality()), reshuffle_each_iteration=True)
+        x = dataset.batch(data.batch_size or BATCH_SIZE)
+    return x if class_weight is None else x.map(lambda *batch: weighted_by_class(batch, class_weight))
+
+
+def given_out(x, strategy, *, shared):
+    """A dataset as Keras's loops shall have it; anything else as it is.
+
+    Args: shared: whether the strategy's replicas share each batch.
+    Returns: x; a tf.data.Dataset with options; or a distributed one, with global_batch_spec.
+    """
+    if not isinstance(x, tf.data.Dataset):
+        return x
+    if not shared:
+        # Keras hands every dataset to the strategy, which for one replica would still rewrite it, and warn of what it cannot.
+        options = untuned(x)
+        options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
+        return x.with_options(options)
+    distributed = shard(x, strategy)
+    distributed.global_batch_spec = x.element_spec
+    return distributed

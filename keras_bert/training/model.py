@@ -10,9 +10,9 @@ from keras import tree
 
 from keras_bert.training import keras_internals
 from keras_bert.training.averaging import averaged_weights
-from keras_bert.training.class_weights import check_classes, weighted_by_class
-from keras_bert.training.distribution import is_chief, is_multi_worker, is_tpu, shard, untuned, untuned_devices
-from keras_bert.training.fit_data import BATCH_SIZE, Data, batches_of_an_epoch, split_arrays, with_callback
+from keras_bert.training.class_weights import check_classes
+from keras_bert.training.distribution import is_chief, is_multi_worker, is_tpu, untuned_devices
+from keras_bert.training.fit_data import Data, batches_of_an_epoch, given_out, global_batches, split_arrays, with_callback
 from keras_bert.training.global_loss import GlobalLoss
 from keras_bert.training.guards import StopOnNonFinite, check_batches
 from keras_bert.training.prediction import predict_batches
@@ -322,7 +322,7 @@ class TrainingModel(keras.Model):
             with self.distribute_strategy.scope():
                 self.optimizer.build(self.trainable_variables)
         if self._shares_batches:
-            data = Data(self._global_batches(data, shuffle=shuffle, class_weight=class_weight))
+            data = Data(global_batches(data, self.distribute_strategy, shuffle=shuffle, class_weight=class_weight))
             class_weight = None
         x = self._shard(check_batches(data.x, self))
         history = super().fit(
@@ -357,7 +357,7 @@ class TrainingModel(keras.Model):
     def _shared(self, data):
         """Data for evaluation or prediction, given out to the replicas. Args, Returns: Data."""
         if self._shares_batches:
-            data = Data(self._global_batches(data))
+            data = Data(global_batches(data, self.distribute_strategy))
         return data._replace(x=self._shard(data.x))
 
     @_loop
@@ -402,31 +402,4 @@ class TrainingModel(keras.Model):
         return strategy.num_replicas_in_sync > 1 or is_tpu(strategy)
 
     def _shard(self, x):
-        if not isinstance(x, tf.data.Dataset):
-            return x
-        if not self._shares_batches:
-            # Keras hands every dataset to the strategy, which for one replica would still rewrite it, and warn of what it cannot.
-            options = untuned(x)
-            options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
-            return x.with_options(options)
-        distributed = shard(x, self.distribute_strategy)
-        distributed.global_batch_spec = x.element_spec
-        return distributed
-
-    def _global_batches(self, data, *, shuffle=False, class_weight=None):
-        """What Keras takes, as a tf.data.Dataset of global batches; a distributed dataset is handed on."""
-        x = data.x
-        if isinstance(x, tf.distribute.DistributedDataset):
-            return x
-        if not isinstance(x, tf.data.Dataset):
-            if not all(hasattr(part, "shape") or isinstance(part, list) for part in tree.flatten(x)):
-                raise ValueError(
-                    f"a {type(x).__name__} cannot be shared between {self.distribute_strategy.num_replicas_in_sync} replicas; "
-                    "give arrays or a tf.data.Dataset"
-                )
-            parts = tuple(part for part in (x, data.y, data.sample_weight) if part is not None)
-            dataset = tf.data.Dataset.from_tensor_slices(parts if len(parts) > 1 else x)
-            if shuffle:
-                dataset = dataset.shuffle(int(dataset.cardinality()), reshuffle_each_iteration=True)
-            x = dataset.batch(data.batch_size or BATCH_SIZE)
-        return x if class_weight is None else x.map(lambda *batch: weighted_by_class(batch, class_weight))
+        return given_out(x, self.distribute_strategy, shared=self._shares_batches)
