@@ -29,6 +29,21 @@ def setting(name):
     return property(lambda self: getattr(self.preprocessor, name), change, doc=f"The preprocessor's {name}.")
 
 
+def label_names(what, *, least=2):
+    """A property of a task: the names of its labels, in the order of their ids. New names may be set, as many.
+
+    Args: what: the model, as an error names it. least: how many it must have.
+    """
+
+    def change(self, names):
+        names = check_labels(names, least=least)
+        if len(names) != self.network.num_labels:
+            raise ValueError(f"{len(names)} labels ({', '.join(names)}) for {what} of {self.network.num_labels}")
+        self.change_settings(labels=names)
+
+    return property(lambda self: list(self.preprocessor.labels.names), change, doc="Names of the labels; new names may be set, as many.")
+
+
 class Task(RawData):
     """Base of the models that users hold. A subclass gives the classes of network and preprocessor, and default loss and metrics.
 
