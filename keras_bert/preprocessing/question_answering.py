@@ -1,5 +1,6 @@
 """QuestionAnsweringPreprocessor: a question and its context to rows, and scores of pieces to the answers that they mark."""
 
+import numbers
 from typing import NamedTuple
 
 import tensorflow as tf
@@ -280,7 +281,7 @@ class QuestionAnsweringPreprocessor(Preprocessor):
 
 
 def _is_whole(value):
-    return not isinstance(value, bool) and int(value) == value
+    return isinstance(value, (numbers.Integral, float)) and not isinstance(value, bool) and int(value) == value
 
 
 def _pieces_of(targets, contexts, starts, ends):

@@ -76,14 +76,19 @@ def place_spans(spans, facts):
         unknown = tf.where(spans.mask, -1, 0)
         return tf.fill(tf.shape(spans.starts), ""), unknown, unknown
     real = spans.mask
-    first = tf.where(real, tf.gather(facts[STARTS].to_tensor(0), spans.starts, batch_dims=1), 0)
-    last = tf.where(real, tf.gather(facts[ENDS].to_tensor(0), spans.ends, batch_dims=1), 0)
+    first = tf.where(real, tf.gather(_rectangle(facts[STARTS]), spans.starts, batch_dims=1), 0)
+    last = tf.where(real, tf.gather(_rectangle(facts[ENDS]), spans.ends, batch_dims=1), 0)
     last = tf.where(real, last + _accent_bytes(facts[TEXT], last), 0)
     bounds = tf.RaggedTensor.from_tensor(tf.concat([first, last], axis=1))
     characters = tf.cast(characters_from_bytes(facts[TEXT], bounds).to_tensor(0), tf.int32)
     characters = tf.reshape(characters, tf.shape(bounds.to_tensor(0)))
     start, end = tf.split(characters, 2, axis=1)
     return _slices(facts[TEXT], first, last), start, end  # padding is 0 to 0
+
+
+def _rectangle(ragged):
+    """Padded with 0, one column at least: padding of spans points there."""
+    return ragged.to_tensor(0, shape=tf.stack([-1, tf.maximum(ragged.bounding_shape(axis=1), 1)]))
 
 
 def _accent_bytes(text, ends):
