@@ -5,11 +5,14 @@ from keras_bert.metrics.entity_score import EntityScore
 from keras_bert.metrics.frame_score import FrameScore
 from keras_bert.metrics.label_metric import LabelMetric, adapted
 from keras_bert.metrics.role_score import role_table, score_roles
+from keras_bert.metrics.span_accuracy import SpanAccuracy
+from keras_bert.metrics.squad_score import score_squad
 
 __all__ = [
     "EntityScore",
     "FrameScore",
     "LabelMetric",
+    "SpanAccuracy",
     "adapted",
     "draw_confusions",
     "entity_confusions",
@@ -17,4 +20,5 @@ __all__ = [
     "role_table",
     "score_entities",
     "score_roles",
+    "score_squad",
 ]

@@ -6,6 +6,7 @@ from keras_bert.preprocessing.intent_slots import IntentSlotsPreprocessor
 from keras_bert.preprocessing.masked_lm import MaskedLMPreprocessor
 from keras_bert.preprocessing.next_sentence import NextSentencePreprocessor, PretrainingPreprocessor
 from keras_bert.preprocessing.preprocessor import Preprocessor, Rows, example_lengths, take_examples
+from keras_bert.preprocessing.question_answering import QuestionAnsweringPreprocessor
 from keras_bert.preprocessing.role_labeling import RoleLabelingPreprocessor
 from keras_bert.preprocessing.tagging import TaggingPreprocessor
 from keras_bert.preprocessing.text import TextPreprocessor
@@ -18,6 +19,7 @@ __all__ = [
     "NextSentencePreprocessor",
     "Preprocessor",
     "PretrainingPreprocessor",
+    "QuestionAnsweringPreprocessor",
     "RoleLabelingPreprocessor",
     "Rows",
     "TaggingPreprocessor",

@@ -54,6 +54,7 @@ class Preprocessor:
         pad_to_multiple_of: None: batches have one static length.
         target_is_text: whether a target may be a string, a label's name: two strings of a dataset are then a text and its label.
         several_rows: whether an example may be several rows.
+        rows_at_once: rows that the network answers at a time, for the memory that they take; None: all of a batch's examples.
         counted: dict of answer -> name of the answer that counts it, where examples differ in number: the first is a rectangle,
             padded, and `answer` cuts it to the count.
         records: dict of name -> dict of field -> name of the answer that holds it: `answer` makes a list of dicts of them.
@@ -61,6 +62,7 @@ class Preprocessor:
 
     target_is_text = False
     several_rows = False
+    rows_at_once: int | None = None
     counted: dict[str, str] = {}  # noqa: RUF012 - never changed
     records: dict[str, dict[str, str]] = {}  # noqa: RUF012 - never changed
 

@@ -7,6 +7,7 @@ _HOMES = {
     "CRFLoss": "keras_bert.training.crf_loss",
     "Lamb": "keras_bert.training.optimizer",
     "ProfileSteps": "keras_bert.training.profiling",
+    "SpanCrossEntropy": "keras_bert.training.span_cross_entropy",
     "TokenCrossEntropy": "keras_bert.training.token_cross_entropy",
     "Trainer": "keras_bert.training.trainer",
     "TrainingModel": "keras_bert.training.model",
