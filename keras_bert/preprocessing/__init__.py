@@ -5,7 +5,7 @@ from keras_bert.preprocessing.embedding import EmbeddingPreprocessor
 from keras_bert.preprocessing.intent_slots import IntentSlotsPreprocessor
 from keras_bert.preprocessing.masked_lm import MaskedLMPreprocessor
 from keras_bert.preprocessing.next_sentence import NextSentencePreprocessor, PretrainingPreprocessor
-from keras_bert.preprocessing.preprocessor import Preprocessor, Rows, example_lengths, take_examples
+from keras_bert.preprocessing.preprocessor import Preprocessor, Rows, example_lengths, fill_up, take_examples
 from keras_bert.preprocessing.question_answering import QuestionAnsweringPreprocessor
 from keras_bert.preprocessing.role_labeling import RoleLabelingPreprocessor
 from keras_bert.preprocessing.tagging import TaggingPreprocessor
@@ -25,5 +25,6 @@ __all__ = [
     "TaggingPreprocessor",
     "TextPreprocessor",
     "example_lengths",
+    "fill_up",
     "take_examples",
 ]

@@ -83,6 +83,7 @@ class QuestionAnsweringPreprocessor(Preprocessor):
     records = {"alternatives": {name: f"alternative_{name}" for name in ALTERNATIVE_FIELDS}}  # noqa: RUF012 - never changed
     chooses = False
     several_rows = True
+    fills_up = True
     rows_at_once = 32
     text_pair = True  # two strings of a dataset are a question and its context
 

@@ -126,6 +126,10 @@ class Task(RawData):
     def packer(self):
         return self.preprocessor.packer
 
+    @property
+    def has_blank_rows(self):
+        return self.preprocessor.fills_up
+
     def call(self, features, training=None):
         return self.network(features, training=training)
 

@@ -213,3 +213,25 @@ def test_what_does_not_fit_is_named(make, taggers, tmp_path):
     ):
         with pytest.raises(ValueError, match=message):
             call()
+
+
+def test_blank_rows_count_nowhere(make, monkeypatch):
+    """Beside a fit without them: 16 sentences of which three are two rows each, 19 rows, filled up to 20."""
+    words = [["so"] * 3] * 13 + [["long"] * 30] * 3
+    gold = [["O", "B-PER", "I-PER"]] * 13 + [["O"] * 29 + ["B-LOC"]] * 3
+    results, shapes = [], []
+    for fills_up in (True, False):
+        model = make(max_length=24, stride=20, crf=True)
+        monkeypatch.setattr(type(model.preprocessor), "fills_up", fills_up)
+        dataset = tf.data.Dataset.from_tensor_slices(({"words": tf.ragged.constant(words)}, tf.ragged.constant(gold)))
+        batches = model.training_batches(dataset, batch_size=16, seed=0)
+        shapes.append([batch[0]["input_ids"].shape[0] for batch in batches(0).take(1)])
+        history = model.fit(words, gold, batch_size=16, epochs=2, verbose=0).history
+        results.append((history, model.evaluate(words, gold, batch_size=16, verbose=0), model.get_weights()))
+    assert shapes == [[20], [19]]
+    (filled, plain_history), (evaluated, plain_evaluated), (weights, plain_weights) = zip(*results, strict=True)
+    for name, values in plain_history.items():
+        np.testing.assert_allclose(filled[name], values, rtol=1e-5, err_msg=name)
+    np.testing.assert_allclose(evaluated, plain_evaluated, rtol=1e-5)
+    for one, other in zip(weights, plain_weights, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-5)
