@@ -14,7 +14,7 @@ from benchmarks import __main__ as command
 from benchmarks import quality, quality_ner
 from benchmarks.peers import BenchmarkError
 
-TINY = ["--random", "--layers", 1, "--hidden", 64, "--seeds", 2, "--max_steps", 7, "--batch_size", 4, "--learning_rate", 0.01]
+TINY = ["--random", "--layers", 1, "--hidden", 64, "--seeds", 2, "--max_steps", 7, "--batch_size", 4]
 FIELDS = {
     "suite", "task", "side", "peer", "dtype", "target", "score", "weights", "examples", "epochs", "batch_size", "learning_rate", "epsilon",
     "threads", "rounds", "versions", "seeds", "steps", "loss_difference", "difference_points",
