@@ -32,7 +32,7 @@ def tokenizer(uncased_vocabulary):
 def make(tokenizer):
     """A function of options -> BertTagger whose answers differ from text to text."""
 
-    def make(labels=TAGS, **options):
+    def make(labels=TAGS, *, dtype=None, **options):
         keras.utils.set_random_seed(3)
         config = BertConfig(
             hidden_size=16,
@@ -44,7 +44,7 @@ def make(tokenizer):
             hidden_dropout_prob=0.0,
             attention_probs_dropout_prob=0.0,
         )
-        return BertTagger(BertEncoder(config), labels, tokenizer, **({"max_length": 24} | options))
+        return BertTagger(BertEncoder(config, dtype=dtype), labels, tokenizer, **({"max_length": 24} | options))
 
     return make
 
@@ -235,3 +235,15 @@ def test_blank_rows_count_nowhere(make, monkeypatch):
     np.testing.assert_allclose(evaluated, plain_evaluated, rtol=1e-5)
     for one, other in zip(weights, plain_weights, strict=True):
         np.testing.assert_allclose(one, other, atol=1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dtype", ["mixed_bfloat16", "mixed_float16"])
+def test_a_crf_learns_in_half_precision(make, dtype, tmp_path):
+    model = make(crf=True, dtype=dtype)
+    model.compile(keras.optimizers.Adam(0.01))
+    history = model.fit(WORDS * 8, GOLD * 8, epochs=4, batch_size=16, verbose=0).history
+    assert np.isfinite(history["loss"]).all() and history["f1"][-1] == 1 > history["f1"][0]
+    assert [answer["tags"] for answer in model.answer(WORDS)] == GOLD
+    model.save(tmp_path / "model.keras")
+    assert [answer["tags"] for answer in keras.saving.load_model(tmp_path / "model.keras").answer(WORDS)] == GOLD
