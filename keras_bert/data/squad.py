@@ -62,16 +62,11 @@ def read_squad(source, *, format=None, strict=False):
     Source: Rajpurkar et al. 2016 and 2018 (SQuAD); Cui et al. 2019 (CMRC 2018); Michael et al. 2018 (QAMR).
     """
     path = os.fspath(source)
+    if format not in (None, *FORMATS):
+        raise ValueError(f"format={format!r} is none of {', '.join(FORMATS)}")
     format = format or _ENDINGS.get(ending_of(path))
-    if format not in FORMATS:
-        raise ValueError(
-            f"{path}: "
-            + (
-                "the ending is none of .json, .jsonl (each also .gz); say format='squad' or 'jsonl'"
-                if format is None
-                else f"format={format!r} is none of {', '.join(FORMATS)}"
-            )
-        )
+    if format is None:
+        raise ValueError(f"{path}: the ending is none of .json, .jsonl (each also .gz); say format='squad' or 'jsonl'")
     examples, ids, moved, missing = [], set(), [], []
     for place, example in (_squad_examples if format == "squad" else _line_examples)(path):
         if example.id in ids:
@@ -143,14 +138,13 @@ def _tell_displaced(path, moved, missing, strict):
     if not moved and not missing:
         return
     parts = []
-    if moved:
-        parts.append(f"{len(moved)} stand elsewhere in the context (taken from there): {', '.join(moved)}")
-    if missing:
-        parts.append(f"{len(missing)} do not stand in the context at all (only scored by): {', '.join(missing)}")
-    message = f"{path}: {len(moved) + len(missing)} answers do not stand where the file says. By the ids of their questions: "
+    for ids, where in ((moved, "stand elsewhere in the context"), (missing, "do not stand in the context at all")):
+        if ids:
+            parts.append(f"{len(ids)} {where}, of the questions {', '.join(dict.fromkeys(ids))}")
+    message = f"{path}: {len(moved) + len(missing)} answers do not stand where the file says: {'; '.join(parts)}"
     if strict:
-        raise ValueError(message + "; ".join(parts).replace(" (taken from there)", "").replace(" (only scored by)", ""))
-    warnings.warn(message + "; ".join(parts), stacklevel=3)
+        raise ValueError(message)
+    warnings.warn(f"{message}. The former are taken from there, the latter only scored by", stacklevel=3)
 
 
 # Files.

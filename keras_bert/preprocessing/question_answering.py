@@ -205,13 +205,8 @@ class QuestionAnsweringPreprocessor(Preprocessor):
         may_start, may_end = (tf.where(may, part, NONE) for may, part in ((contexts.may_start, starts), (contexts.may_end, ends)))
         spans = best_spans(may_start, may_end, contexts.first_pieces, counts, **options)
         if rows is not None:
-            # May start where they are read from: there each piece stands once, in order.
-            lengths = rows.facts[STARTS].row_lengths()
-            least_ends = tf.broadcast_to(contexts.limits[:, None], tf.shape(starts))
-            parts = (tf.boolean_mask(part, contexts.may_start) for part in (starts, ends, least_ends))
-            parts = (tf.RaggedTensor.from_row_lengths(part, lengths, validate=False) for part in parts)
-            of_examples = [part.to_tensor(padding) for part, padding in zip(parts, (NONE, NONE, 0), strict=True)]
-            spans = better_of(spans, spans_over_windows(*of_examples, **options))
+            read = _as_read(contexts, starts, ends, rows.facts[STARTS].row_lengths())
+            spans = better_of(spans, spans_over_windows(*read, **options))
         none = tf.reduce_min(tf.RaggedTensor.from_row_lengths(tf.reduce_sum(predictions[:, 0], axis=-1), counts, validate=False), axis=1)
         found = Spans(spans.starts, spans.ends, tf.zeros_like(spans.starts), spans.counts)
         if rows is None:
@@ -311,6 +306,15 @@ def _targets_of_rows(first, last, windows, question_lengths):
     offsets = tf.gather(question_lengths, windows.examples) + 2 - windows.starts
     tokens = tf.stack([held_first + offsets, held_last + offsets], axis=1)
     return tf.cast(tf.where(is_held[:, None], tokens, 0), tf.int32)
+
+
+def _as_read(contexts, starts, ends, lengths):
+    """What spans_over_windows takes. Args: contexts: _Contexts. starts, ends: [rows, pieces], scores. lengths: pieces of each example."""
+    least_ends = tf.broadcast_to(contexts.limits[:, None], tf.shape(starts))
+    # Pieces may start answers where they are read from: there each stands once, in order.
+    parts = (tf.boolean_mask(part, contexts.may_start) for part in (starts, ends, least_ends))
+    parts = (tf.RaggedTensor.from_row_lengths(part, lengths, validate=False) for part in parts)
+    return [part.to_tensor(padding) for part, padding in zip(parts, (NONE, NONE, 0), strict=True)]
 
 
 def _stood_before(text):

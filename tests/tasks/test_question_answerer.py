@@ -49,8 +49,10 @@ def make(tokenizer):
 
 @pytest.fixture(scope="module")
 def shared_answerer(make):
-    """One to ask only."""
-    return make(null_threshold=1.0, n_best=3)
+    """One to ask only, eagerly: to trace the functions of each test takes longer."""
+    model = make(null_threshold=1.0, n_best=3)
+    model.compile(run_eagerly=True)
+    return model
 
 
 @pytest.fixture(scope="module")
@@ -59,18 +61,19 @@ def real(root):
     return read_squad(root / "examples" / "data" / "xquad" / "dev.json.gz")[::8]
 
 
-def test_answers_are_the_exported_model_s_reply_and_slices_of_the_context(shared_answerer, real, tmp_path):
-    shared_answerer.export(tmp_path / "model")
+def test_answers_are_the_exported_model_s_reply_and_slices_of_the_context(make, real, tmp_path):
+    model = make(null_threshold=-4.0, n_best=3)
+    model.export(tmp_path / "model")
     serve = tf.saved_model.load(tmp_path / "model").signatures["serving_default"]
     pairs = [(each.question, each.context) for each in real]
     pairs += [("Où?", "naïve cafe\u0301 \U0001f600 你好，世界。"), ("", ""), ("Who?", b"not \xff utf8"), ("a " * 300, "so long " * 2000)]
     questions, contexts = (list(part) for part in zip(*pairs, strict=True))
     arrays = {name: value.numpy() for name, value in serve(question=tf.constant(questions), context=tf.constant(contexts)).items()}
     assert {len(value) for value in arrays.values()} == {len(pairs)}
-    answers = shared_answerer.answer((questions, contexts), batch_size=7)
+    answers = model.answer((questions, contexts), batch_size=7)
     json.dumps(answers)
     empty = 0
-    for answer, served, context in zip(answers, plain(arrays, shared_answerer.preprocessor), contexts, strict=True):
+    for answer, served, context in zip(answers, plain(arrays, model.preprocessor), contexts, strict=True):
         context = context.decode("utf-8", "replace") if isinstance(context, bytes) else context
         for one, other in zip([answer, *answer["alternatives"]], [served, *served["alternatives"]], strict=True):
             assert one.pop("score") == pytest.approx(other.pop("score"), abs=1e-5)
@@ -78,9 +81,7 @@ def test_answers_are_the_exported_model_s_reply_and_slices_of_the_context(shared
         assert answer.pop("null_score") == pytest.approx(served.pop("null_score"), abs=1e-4)
         assert answer == served and answer["alternative_count"] == len(answer["alternatives"]) <= 3
         empty += not answer["text"]
-    assert 1 < empty < len(pairs) - 1
-    found = shared_answerer.predict((questions, contexts), verbose=0)
-    assert found["start"].tolist() == [answer["start"] for answer in answers] and found["score"].shape == (len(pairs),)
+    assert 1 < empty < len(pairs) - 1  # one context has no piece
 
 
 def test_many_rows_are_answered_some_at_a_time(shared_answerer, monkeypatch):
@@ -90,16 +91,14 @@ def test_many_rows_are_answered_some_at_a_time(shared_answerer, monkeypatch):
     assert int(counts[0]) > 64
     some = shared_answerer.answer(x)[0]
     monkeypatch.setattr(type(shared_answerer.preprocessor), "rows_at_once", None)
-    shared_answerer.forget_functions()
     whole = shared_answerer.answer(x)[0]
-    shared_answerer.forget_functions()
     assert some["null_score"] == pytest.approx(whole["null_score"], abs=1e-4)
     assert [each["text"] for each in some["alternatives"]] == [each["text"] for each in whole["alternatives"]]
 
 
-def test_it_learns_and_is_saved_with_all_it_answers(make, tmp_path, answers_of_forks):
+def test_it_learns_and_is_saved_with_all_it_answers(make, tmp_path):
     model = make(n_best=2, max_answer_length=None)
-    model.compile(keras.optimizers.Adam(0.02))
+    model.compile(keras.optimizers.Adam(0.02), run_eagerly=True)
     history = model.fit(X, PLACES, epochs=25, verbose=0).history
     assert history["span_accuracy"][-1] == 1.0 and history["loss"][-1] < history["loss"][0] / 5
     examples = [
@@ -112,13 +111,21 @@ def test_it_learns_and_is_saved_with_all_it_answers(make, tmp_path, answers_of_f
     model.save(tmp_path / "model.keras")
     model.save_pretrained(tmp_path / "model")
     for again in (keras.saving.load_model(tmp_path / "model.keras"), keras_bert.from_pretrained(tmp_path / "model")):
+        again.compile(run_eagerly=True)
         assert isinstance(again, BertQuestionAnswerer) and again.settings() == model.settings() and again.max_answer_length is None
         assert again.answer(X) == model.answer(X)
-    assert verify_saved_model(export_saved_model(model, tmp_path / "saved"), model) <= 1e-5
+
+
+@pytest.mark.slow
+def test_every_output_of_both_signatures_is_served(make, tmp_path, answers_of_forks):
+    model = make(null_threshold=1.0, n_best=3)
+    for name, options in (("plain", {}), ("frozen", {"freeze": True})):
+        assert verify_saved_model(export_saved_model(model, tmp_path / name, **options), model) <= 1e-5
 
 
 def test_a_threshold_that_nothing_passes_where_it_is_best_to_say_nothing(make):
     model = make()
+    model.compile(run_eagerly=True)
     model.tune_null_threshold([SquadExample(str(index), "Who?", context, (), True) for index, context in enumerate(CONTEXTS[:3])])
     assert [answer["text"] for answer in model.answer((["Who?"] * 3, CONTEXTS[:3]))] == [""] * 3
 
@@ -140,6 +147,7 @@ def test_datasets_are_read_as_lists_are(shared_answerer):
 
 def test_the_loss_is_the_mean_over_rows_whatever_they_are_padded_to(make):
     model = make(max_length=16, max_query_length=4, stride=4)
+    model.compile(run_eagerly=True)
     context = "good film " * 6 + "Anna"
     x, y = (["Who?", "Who was it ?"], [context, "Anna came."]), {"start": [60, 0], "end": [64, 4]}
     loss = model.evaluate(x, y, verbose=0, return_dict=True)["loss"]
