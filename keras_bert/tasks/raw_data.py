@@ -80,10 +80,10 @@ class RawData(TrainingModel):
                 return Data(feed.padded(elements))
         else:
             columns, targets = self._read(x, y)
-            if labelled and y is None:
+            if labelled and targets is None:
                 raise ValueError("texts were given without labels: fit(texts, labels), evaluate(texts, labels)")
             elements = feed.elements_in_memory(dict(columns), targets, weights)
-            if shuffle and y is not None:
+            if shuffle and targets is not None:
                 elements = elements.shuffle(int(elements.cardinality()), reshuffle_each_iteration=True)
         if budget is not None:
             return Data(feed.batches_within(elements, budget, shuffle=shuffle))
