@@ -76,7 +76,12 @@ class EmbeddingPreprocessor(TextPreprocessor):
         return tuple_element_columns(x)
 
     def encode_targets(self, targets):
-        """Scores of examples, or what else a loss takes, such as vectors. Raises: ValueError naming one that is no finite number."""
+        """Scores of examples, or what else a loss takes, such as vectors; integers [examples, texts] number texts, see EmbeddingLoss.
+
+        Raises: ValueError naming one that is no finite number.
+        """
+        if getattr(targets, "ndim", 1) == 2 and np.asarray(targets).dtype.kind == "i":
+            return np.asarray(targets, "int32")
         try:
             scores = np.asarray(targets, "float32")
         except (TypeError, ValueError) as error:

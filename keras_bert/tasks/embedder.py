@@ -18,6 +18,7 @@ from keras_bert.tasks.search import search_vectors
 from keras_bert.tasks.task import setting
 from keras_bert.tasks.text_task import TextTask
 from keras_bert.training.averaging import averaged_weights
+from keras_bert.training.cached_gradients import CachedStep
 from keras_bert.training.distribution import untuned
 from keras_bert.training.embedding_losses import DefaultEmbeddingLoss, loss_of
 from keras_bert.training.fit_data import Data
@@ -102,16 +103,34 @@ class BertEmbedder(TextTask):
     def default_loss(self):
         return DefaultEmbeddingLoss()
 
-    def compile(self, optimizer="auto", loss="auto", metrics="auto", **kwargs):
+    rows_at_once = None  # see compile
+
+    def compile(self, optimizer="auto", loss="auto", metrics="auto", *, rows_at_once=None, **kwargs):
         """Task.compile.
 
         Args:
             loss: "auto": CosineRegression of pairs with scores, MultipleNegatives of examples without. Or a name in
                 training.embedding_losses.LOSSES: "multiple_negatives", "cosine_regression", "triplet", "contrastive",
                 "online_contrastive". Or a loss of keras_bert.training, or any of Keras of vectors and targets.
+            rows_at_once: texts that are embedded at once, for batches that do not fit: see training.cached_gradients. The loss is still
+                of the whole batch, all its negatives included. None: all of them.
             others: see Task.compile.
+        Raises: ValueError on a value that does not fit.
         """
+        if rows_at_once is not None and (isinstance(rows_at_once, bool) or int(rows_at_once) != rows_at_once or rows_at_once < 1):
+            raise ValueError(f"rows_at_once={rows_at_once!r} is neither a whole number from 1 nor None")
+        if rows_at_once is not None and kwargs.get("adversarial_epsilon") is not None:
+            raise ValueError(f"rows_at_once={rows_at_once} with adversarial_epsilon: one of them, not both")
+        self.rows_at_once = rows_at_once
+        if rows_at_once is not None or self.distribute_strategy.num_replicas_in_sync > 1:
+            kwargs.setdefault("jit_compile", False)  # loops of rows, and what replicas tell each other in a loss, are none of XLA's
         super().compile(optimizer=optimizer, loss=loss_of(loss), metrics=metrics, **kwargs)
+
+    def get_compile_config(self):
+        return super().get_compile_config() | {"rows_at_once": self.rows_at_once}
+
+    def replica_step(self, loss):
+        return super().replica_step(loss) if self.rows_at_once is None else CachedStep(self, loss, self.rows_at_once)
 
     def ready(self, data, *, labelled=True, **options):
         if labelled and isinstance(data.x, tf.data.Dataset) and self._is_raw(data.x):
