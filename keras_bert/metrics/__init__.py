@@ -6,7 +6,7 @@ from keras_bert.metrics.entity_score import EntityScore
 from keras_bert.metrics.frame_score import FrameScore
 from keras_bert.metrics.label_metric import LabelMetric, adapted
 from keras_bert.metrics.role_score import role_table, score_roles
-from keras_bert.metrics.similarity import SIMILARITIES, pair_similarities, similarities
+from keras_bert.similarity import SIMILARITIES, pair_similarities, similarities
 
 __all__ = [
     "SIMILARITIES",

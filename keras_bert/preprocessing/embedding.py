@@ -6,9 +6,9 @@ import tensorflow as tf
 from keras_bert.preprocessing.columns import TEXT
 from keras_bert.preprocessing.text import TextPreprocessor
 from keras_bert.preprocessing.text_tuples import column_name, in_order, is_texts, tuple_columns, tuple_element_columns
+from keras_bert.similarity import SIMILARITIES
 
 EMBEDDING = "embedding"
-SIMILARITIES = ("cosine", "dot", "euclidean", "manhattan")
 _TEXTS = "texts"  # a fact whose shape, [examples, texts], says how many texts an example has
 _HASHES = 2**31 - 2
 

@@ -8,10 +8,10 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from keras_bert.metrics.similarity import similarities
 from keras_bert.models import TextEmbedder
 from keras_bert.preprocessing import EmbeddingPreprocessor
 from keras_bert.preprocessing import columns as column_lib
+from keras_bert.similarity import similarities
 from keras_bert.tasks.embedding_evaluation import score_examples
 from keras_bert.tasks.feed import BATCH_SIZE
 from keras_bert.tasks.search import search_vectors

@@ -3,7 +3,7 @@
 import numpy as np
 
 from keras_bert.metrics.embedding_score import pearson, retrieval_scores, spearman
-from keras_bert.metrics.similarity import pair_similarities
+from keras_bert.similarity import pair_similarities
 from keras_bert.tasks.search import search_vectors
 
 MOST_RANKS = 10
@@ -16,7 +16,7 @@ def score_examples(vectors, texts, scores=None, *, similarity="cosine"):
         vectors: float32 [examples, texts, features].
         texts: list of columns of texts, as many as an example has: equal ones are one text of the corpus.
         scores: float [examples], or None: the first two texts of an example belong together.
-        similarity: one of metrics.SIMILARITIES.
+        similarity: one of similarity.SIMILARITIES.
     Returns: dict of float.
         With scores: spearman, pearson: of a pair's similarity with its score.
         Without: recall@1, recall@5, recall@10, mrr@10, ndcg@10 of finding an anchor's positives among the positives and negatives of all

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_bert.metrics.similarity import checked_vectors, similarities, unit
+from keras_bert.similarity import checked_vectors, similarities, unit
 
 BACKENDS = ("numpy", "faiss")
 QUERIES_AT_ONCE, CORPUS_AT_ONCE = 256, 16_384  # 16 MB of similarities
@@ -14,7 +14,7 @@ def search_vectors(queries, corpus, top_k=10, *, similarity="cosine", backend="n
     Args:
         queries: float [queries, features]. corpus: float [texts, features].
         top_k: how many; of a smaller corpus, all.
-        similarity: one of metrics.SIMILARITIES.
+        similarity: one of similarity.SIMILARITIES.
         backend: "numpy", or "faiss" (an exact index of faiss-cpu), for cosine, dot and euclidean.
     Returns: int64 [queries, k], places in the corpus, the best first (of equal ones the first in the corpus); float32 [queries, k].
     Raises: ValueError where the corpus is empty or vectors do not fit; ImportError where faiss is not installed.

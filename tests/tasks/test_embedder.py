@@ -175,6 +175,16 @@ def test_settings_come_back(tmp_path, quick_config, tiny_tokenizer):
     assert np.abs(predict(again, TEXTS) - predict(model, TEXTS)).max() > 0.1
 
 
+def test_the_exported_model_answers_with_prompt_and_size(tmp_path, quick_config, tiny_tokenizer):
+    model = make(quick_config, tiny_tokenizer, prompts={"query": "it is "}, default_prompt="query", truncate_dim=4)
+    model.export(tmp_path / "saved")
+    reply = tf.saved_model.load(str(tmp_path / "saved")).signatures["serving_default"](text=tf.constant(TEXTS))["embedding"]
+    assert reply.shape == (4, 4)
+    np.testing.assert_allclose(reply, [answer["embedding"] for answer in model.answer(TEXTS)], atol=1e-6)
+    whole = predict(model, [f"it is {text}" for text in TEXTS], prompt="", truncate_dim=16)[:, :4]
+    np.testing.assert_allclose(reply, whole / np.linalg.norm(whole, axis=1, keepdims=True), atol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("call", "words"),
     [
@@ -196,6 +206,8 @@ def test_settings_come_back(tmp_path, quick_config, tiny_tokenizer):
         (lambda model: setattr(model, "prompts", ["query: "]), "is no dict of names and texts"),
         (lambda model: setattr(model, "default_prompt", "title"), "there is no prompt 'title'"),
         (lambda model: model.change_settings(similarity="l2"), "similarity='l2' is not one of"),
+        (lambda model: model.compile(rows_at_once=0), "rows_at_once=0 is neither a whole number from 1 nor None"),
+        (lambda model: model.compile(rows_at_once=4, adversarial_epsilon=1.0), "rows_at_once=4 with adversarial_epsilon"),
     ],
 )
 def test_what_does_not_fit_is_told(model, call, words):
