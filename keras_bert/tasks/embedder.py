@@ -19,7 +19,7 @@ from keras_bert.tasks.task import setting
 from keras_bert.tasks.text_task import TextTask
 from keras_bert.training.averaging import averaged_weights
 from keras_bert.training.cached_gradients import CachedStep
-from keras_bert.training.distribution import untuned
+from keras_bert.training.distribution import is_tpu, untuned
 from keras_bert.training.embedding_losses import DefaultEmbeddingLoss, loss_of
 from keras_bert.training.fit_data import Data
 from keras_bert.training.keras_internals import is_validation_of_fit
@@ -121,9 +121,12 @@ class BertEmbedder(TextTask):
             raise ValueError(f"rows_at_once={rows_at_once!r} is neither a whole number from 1 nor None")
         if rows_at_once is not None and kwargs.get("adversarial_epsilon") is not None:
             raise ValueError(f"rows_at_once={rows_at_once} with adversarial_epsilon: one of them, not both")
+        if rows_at_once is not None and kwargs.get("jit_compile") is True:
+            raise ValueError(f"rows_at_once={rows_at_once} with jit_compile=True: XLA does not take its loops; leave jit_compile out")
         self.rows_at_once = rows_at_once
         if rows_at_once is not None or self.distribute_strategy.num_replicas_in_sync > 1:
-            kwargs.setdefault("jit_compile", False)  # loops of rows, and what replicas tell each other in a loss, are none of XLA's
+            if kwargs.get("jit_compile", "auto") == "auto":
+                kwargs["jit_compile"] = False  # loops of rows, and what replicas tell each other in a loss, are none of XLA's
         super().compile(optimizer=optimizer, loss=loss_of(loss), metrics=metrics, **kwargs)
 
     def get_compile_config(self):
@@ -143,7 +146,14 @@ class BertEmbedder(TextTask):
             targets = np.ones(len(next(iter(columns.values()))), "int32")  # no scores: see EmbeddingPreprocessor.rows
         return columns, targets
 
+    def batches_by_length(self, elements):
+        # Texts without scores are each other's negatives: those of one length would be a poor choice of them, and the questions about one
+        # paragraph, which are as long as it is, would all meet.
+        targets = elements.element_spec[1] if len(elements.element_spec) > 1 else None
+        return super().batches_by_length(elements) and getattr(targets, "dtype", None) != tf.int32
+
     def training_batches(self, examples, batch_size=None, **options):
+        """Task.training_batches. Examples without scores meet in random order, not by length: they are each other's negatives."""
         examples = self._examples(examples)
         if not self.text_pair and isinstance(examples.element_spec, tuple) and len(examples.element_spec) > 1:
             x, y = examples.element_spec[:2]
@@ -160,7 +170,11 @@ class BertEmbedder(TextTask):
             )
 
     def fit(self, x=None, y=None, batch_size=None, *args, validation_data=None, **kwargs):
-        """TrainingModel.fit on examples of several texts, see the class; validation_data: (texts, others) or ((texts, others), scores)."""
+        """TrainingModel.fit on examples of several texts, see the class; validation_data: (texts, others) or ((texts, others), scores).
+
+        Examples without scores meet in random order, not by length, since they are each other's negatives; max_tokens_per_batch still makes
+        batches of like length.
+        """
         if isinstance(validation_data, tuple) and not self.text_pair and all(map(column_lib.is_text, validation_data)):
             if not isinstance(validation_data[0], tuple):
                 validation_data = validation_data, None  # columns of texts: there are no scores
@@ -249,8 +263,16 @@ class BertEmbedder(TextTask):
         """
         if isinstance(x, tf.data.Dataset) and self._is_raw(x):
             x = self._examples(x, labelled=False)
+        if prompt is not None and (kwargs.get("callbacks") or is_tpu(self.distribute_strategy)):
+            raise ValueError(
+                f"prompt={prompt!r} was given beside callbacks or on TPU, where Keras's loop takes the model's own: set default_prompt"
+            )
         with self._asking({"prompt": prompt, "truncate_dim": truncate_dim}):
-            return super().predict(x, *args, **kwargs)
+            vectors = super().predict(x, *args, **kwargs)
+        if truncate_dim is None:
+            return vectors
+        # Once more where replicas shared the batches, by the model's own settings.
+        return np.asarray(self._checked(self.preprocessor.with_settings(truncate_dim=truncate_dim)).cut(vectors))
 
     @contextlib.contextmanager
     def _asking(self, settings):

@@ -72,6 +72,17 @@ def test_fit_draws_pairs_together_and_evaluate_sees_it(quick_config, tiny_tokeni
     assert history["val_recall@1"][-1] == 1.0 and history["val_loss"][-1] == pytest.approx(after["loss"], abs=1e-5)
 
 
+def test_examples_without_scores_do_not_meet_by_length(quick_config, tiny_tokenizer):
+    model = make(quick_config, tiny_tokenizer)
+    lengths = {}
+    for name, scores in (("negatives", ()), ("scores", (SCORES * 16,))):
+        data = tf.data.Dataset.from_tensor_slices(((TEXTS * 16, OTHERS * 16), *scores) if scores else (TEXTS * 16, OTHERS * 16))
+        batches = model.training_batches(data, batch_size=4)(0).take(16)
+        lengths[name] = [len(np.unique(x["attention_mask"].sum((1, 2)))) for x, _ in batches.as_numpy_iterator()]
+    assert np.mean(lengths["scores"]) + 0.5 < np.mean(lengths["negatives"])  # how many different lengths a batch has
+
+
+@pytest.mark.slow
 def test_scores_are_learnt_and_validated(tmp_path, quick_config, tiny_tokenizer):
     model = make(quick_config, tiny_tokenizer)
     data = tf.data.Dataset.from_tensor_slices(((TEXTS, OTHERS), SCORES))
