@@ -130,7 +130,8 @@ def to_sentence_transformers(model, path, *, tokenizer=None):
     Raises: ValueError where sentence-transformers has no such model, or the directory holds other things.
     """
     network, _, tokenizer = parts_of(model, None, tokenizer)
-    sentence_transformers.write(path, network, tokenizer=tokenizer, max_length=getattr(model, "max_length", None))
+    settings = None if model is network else model.settings()
+    sentence_transformers.write(path, network, tokenizer=tokenizer, max_length=getattr(model, "max_length", None), settings=settings)
 
 
 def save_network(network, path, *, labels=None, tokenizer=None):

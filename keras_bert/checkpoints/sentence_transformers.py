@@ -11,13 +11,15 @@ from keras_bert.checkpoints.weights import with_rows
 from keras_bert.files import read_json, replaced_directory, write_json
 from keras_bert.models.text_embedder import check_dense, dense_name
 from keras_bert.safetensors_file import SafetensorsFile, write_safetensors
+from keras_bert.similarity import SIMILARITIES
 
 FORMAT = "sentence_transformers"
 MODULES, SETTINGS, MODEL_SETTINGS = "modules.json", "sentence_bert_config.json", "config_sentence_transformers.json"
-_FILES = (MODULES, SETTINGS, hugging_face.CONFIG, hugging_face.WEIGHTS, *hugging_face_tokenizer.FILES)
+_FILES = (MODULES, SETTINGS, MODEL_SETTINGS, hugging_face.CONFIG, hugging_face.WEIGHTS, *hugging_face_tokenizer.FILES)
 
 # Their names of poolings that TextEmbedder has. Files before version 5 say them by a boolean key each.
 _POOLINGS = ("mean", "cls", "max")
+
 _BOOLEAN_KEYS = {
     "pooling_mode_cls_token": "cls",
     "pooling_mode_max_tokens": "max",
@@ -48,10 +50,10 @@ def open_checkpoint(directory):
     A directory of version 6's CrossEncoder, which is a BERT alone, is that of a SequenceClassifier.
 
     Args: directory: path.
-    Returns: Checkpoint; settings has pooling, dense, normalize and, where a file says it, max_length in tokens. Of a CrossEncoder:
-        activation, and max_length.
+    Returns: Checkpoint; settings has pooling, dense, normalize and, where a file says it, max_length in tokens, prompts, default_prompt,
+        similarity and truncate_dim. Of a CrossEncoder: activation, and max_length.
     Raises: ValueError naming the file and what TextEmbedder has not: another module or pooling, several poolings at once.
-    Warns: where the model puts a prompt of its own before every text; here the caller does.
+    Warns: where a CrossEncoder puts a prompt of its own before every text; here the caller does.
     """
     modules = _modules(directory)
     transformer = modules[0][1]
@@ -62,9 +64,11 @@ def open_checkpoint(directory):
     if kinds == [_TRANSFORMER] and said.get("transformer_task") == _LOGITS[0]:
         _check_features(os.path.join(transformer, SETTINGS), said, _LOGITS)
         parts = _parts_of_cross_encoder(directory, checkpoint)
+        _tell_of_prompt(directory)
     elif kinds[1:2] == [_POOLING] and not set(kinds[2:]) - {_DENSE, _NORMALIZE}:
         _check_features(os.path.join(transformer, SETTINGS), said, _VECTORS)
         parts = _parts_of_embedder(modules, checkpoint)
+        parts["settings"] |= _asked_settings(directory)
     else:
         raise ValueError(
             f"{os.path.join(directory, MODULES)}: the modules are {', '.join(kinds)}; expected {_TRANSFORMER}, {_POOLING}, perhaps "
@@ -73,7 +77,6 @@ def open_checkpoint(directory):
     max_length = _max_length(transformer, said, checkpoint.config.max_position_embeddings)
     if max_length is not None:
         parts["settings"]["max_length"] = max_length
-    _tell_of_prompt(directory)
     tokenizer = checkpoint.tokenizer
     if said.get("do_lower_case") and tokenizer is not None:
         tokenizer = lambda: _lower_cased(checkpoint.tokenizer())  # noqa: E731 - a wrapped function, not a new one
@@ -111,7 +114,24 @@ def _parts_of_cross_encoder(directory, checkpoint):
     return {"settings": dict(checkpoint.settings) | activation}
 
 
-def write(directory, network, *, tokenizer=None, max_length=None):
+def _asked_settings(directory):
+    """How the model is asked, where that is not the default. Returns: dict of BertEmbedder's arguments."""
+    path = os.path.join(directory, MODEL_SETTINGS)
+    values = _read_if_there(path) or {}
+    prompts, default, similarity = values.get("prompts") or {}, values.get("default_prompt_name"), values.get("similarity_fn_name")
+    if not isinstance(prompts, dict) or not all(isinstance(prompt, str) for prompt in prompts.values()):
+        raise ValueError(f"{path}: prompts={prompts!r}; expected an object of names and texts")
+    if default is not None and default not in prompts:
+        raise ValueError(f"{path}: default_prompt_name={default!r} is none of the prompts: {', '.join(prompts) or 'there are none'}")
+    if similarity not in (None, *SIMILARITIES):
+        raise ValueError(f"{path}: similarity_fn_name={similarity!r} is not one of {', '.join(SIMILARITIES)}")
+    settings = {"prompts": prompts} if any(prompts.values()) else {}
+    settings |= {"default_prompt": default} if prompts.get(default) else {}
+    settings |= {"similarity": similarity} if similarity not in (None, "cosine") else {}
+    return settings | ({"truncate_dim": values["truncate_dim"]} if values.get("truncate_dim") is not None else {})
+
+
+def write(directory, network, *, tokenizer=None, max_length=None, settings=None):
     """Write what SentenceTransformer(directory) reads, with the very vectors; by files that its older versions know too.
 
     Args:
@@ -119,6 +139,7 @@ def write(directory, network, *, tokenizer=None, max_length=None):
         network: TextEmbedder.
         tokenizer: BertTokenizer, or None: no tokenizer is written.
         max_length: most tokens of a text; None: what the encoder takes.
+        settings: dict of BertEmbedder's prompts, default_prompt, similarity, truncate_dim; None: the defaults.
     Raises: ValueError where sentence-transformers has no such network, or the directory holds other things.
     """
     kind = type(network).__name__
@@ -146,6 +167,7 @@ def write(directory, network, *, tokenizer=None, max_length=None):
         hugging_face.write_into(building, hugging_face.config_values(config, "BertModel"), ours)
         if tokenizer is not None:
             hugging_face_tokenizer.write(building, tokenizer, max_length)
+        write_json(os.path.join(building, MODEL_SETTINGS), _said_of_asking(settings or {}))
         write_json(os.path.join(building, SETTINGS), {"max_seq_length": max_length, "do_lower_case": False})
         listed = [
             {"idx": index, "name": str(index), "path": folder, "type": f"sentence_transformers.models.{kind}"}
@@ -159,6 +181,24 @@ def write(directory, network, *, tokenizer=None, max_length=None):
             if arrays:
                 shapes = {name: array.shape for name, array in arrays.items()}
                 write_safetensors(os.path.join(building, folder, hugging_face.WEIGHTS), shapes, arrays.items(), metadata={"format": "pt"})
+
+
+def _said_of_asking(settings):
+    """Warns: where vectors are to be cut, which sentence-transformers' files do not say."""
+    said = {
+        "model_type": "SentenceTransformer",
+        "prompts": settings.get("prompts") or {},
+        "default_prompt_name": settings.get("default_prompt"),
+        "similarity_fn_name": settings.get("similarity") or "cosine",
+    }
+    size = settings.get("truncate_dim")
+    if size is None:
+        return said
+    warnings.warn(
+        f"truncate_dim={size}: sentence-transformers takes it from the caller: SentenceTransformer(path, truncate_dim={size})",
+        stacklevel=4,
+    )
+    return said | {"truncate_dim": size}
 
 
 def _folders_there(directory):

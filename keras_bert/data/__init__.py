@@ -3,6 +3,7 @@
 from keras_bert.data.batching import batch_by_length, batch_by_tokens, count_batches, cut_by_tokens, with_lengths
 from keras_bert.data.classification import read_classification, read_labels
 from keras_bert.data.conll import conll_sentences, read_conll, read_tags, write_conll
+from keras_bert.data.embedding_examples import read_embedding_examples
 from keras_bert.data.frames import Frame, PropbankSentence, arguments_of, frame_tags, propbank_dataset, role_labels
 from keras_bert.data.intent_slots import intent_slot_labels, intent_slots_dataset, read_intent_slots
 from keras_bert.data.propbank import read_propbank, write_props
@@ -29,6 +30,7 @@ __all__ = [
     "propbank_dataset",
     "read_classification",
     "read_conll",
+    "read_embedding_examples",
     "read_intent_slots",
     "read_labels",
     "read_propbank",

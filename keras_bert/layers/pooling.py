@@ -68,8 +68,9 @@ class Normalize(keras.layers.Layer):
     """
 
     def call(self, x):
-        norm = ops.sqrt(ops.sum(ops.square(ops.cast(x, "float32")), axis=-1, keepdims=True))
-        return ops.cast(ops.cast(x, "float32") / ops.maximum(norm, 1e-12), self.compute_dtype)
+        squares = ops.sum(ops.square(ops.cast(x, "float32")), axis=-1, keepdims=True)
+        norm = ops.sqrt(ops.maximum(squares, 1e-24))  # under the root, whose slope at 0 would make a gradient NaN
+        return ops.cast(ops.cast(x, "float32") / norm, self.compute_dtype)
 
     def compute_output_shape(self, x_shape):
         return x_shape

@@ -18,6 +18,7 @@ _HOMES = {
     "Servable": "keras_bert.tasks.servable",
     "Task": "keras_bert.tasks.task",
     "class_of": "keras_bert.tasks.pretrained",
+    "extract_features": "keras_bert.tasks.token_features",
     "from_pretrained": "keras_bert.tasks.pretrained",
     "trim_vocabulary": "keras_bert.tasks.trimming",
 }

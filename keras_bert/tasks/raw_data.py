@@ -80,15 +80,19 @@ class RawData(TrainingModel):
                 return Data(feed.padded(elements))
         else:
             columns, targets = self._read(x, y)
-            if labelled and y is None:
+            if labelled and targets is None:
                 raise ValueError("texts were given without labels: fit(texts, labels), evaluate(texts, labels)")
             elements = feed.elements_in_memory(dict(columns), targets, weights)
-            if shuffle and y is not None:
+            if shuffle and targets is not None:
                 elements = elements.shuffle(int(elements.cardinality()), reshuffle_each_iteration=True)
         if budget is not None:
             return Data(feed.batches_within(elements, budget, shuffle=shuffle))
-        by_length = labelled and self.preprocessor.pad_to_multiple_of is not None  # predictions come back in the order of the texts
+        by_length = labelled and self.batches_by_length(elements)  # predictions come back in the order of the texts
         return Data(feed.batches(elements, batch_size, by_length=by_length, shuffle=shuffle))
+
+    def batches_by_length(self, elements):
+        """Whether examples are to meet others of like length in training and evaluation. Args: elements: dataset of them. Returns: bool."""
+        return self.preprocessor.pad_to_multiple_of is not None
 
     def _read(self, x, y):
         """Raw input in memory. Returns: columns; targets as `rows` takes them, or None."""
@@ -200,7 +204,7 @@ class RawData(TrainingModel):
             if budget is not None:
                 self._check_budget(budget, batch_size, examples)
             measure = {"batch_size": batch_size or BATCH_SIZE} if budget is None else {"max_tokens_per_batch": budget}
-            by_length = self.preprocessor.pad_to_multiple_of is not None
+            by_length = self.batches_by_length(elements)
             dataset_fn = self._feed.endless(
                 elements, batch_size=measure.get("batch_size"), budget=budget, by_length=by_length, seed=seed, shuffle=shuffle
             )

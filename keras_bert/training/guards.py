@@ -44,21 +44,26 @@ def check_batches(data, model):
         if not features.is_contract(spec):
             _refuse_part_of_contract(spec)
             return data
-        _check_specs(spec)
+        _check_specs(spec, _ranks_of(model))
         config = _config_of(model)
         return data if config is None else data.map(lambda *batch: _with_checked_ids(batch, config), num_parallel_calls=tf.data.AUTOTUNE)
     if features.is_contract(data):
-        _check_specs({name: tf.TensorSpec(np.shape(value), np.asarray(value).dtype) for name, value in data.items()})
+        _check_specs({name: tf.TensorSpec(np.shape(value), np.asarray(value).dtype) for name, value in data.items()}, _ranks_of(model))
         config = _config_of(model)
         if config is not None:
             for name, limit, what in _limits(config):
                 _check_range(name, np.asarray(data[name]), limit, what)
-            _check_length(np.shape(data[features.INPUT_IDS])[1], config)
+            _check_length(np.shape(data[features.INPUT_IDS])[-1], config)
     return data
 
 
 def _config_of(model):
     return getattr(getattr(model, "encoder", None), "config", None)
+
+
+def _ranks_of(model):
+    """Of a batch's features. Returns: tuple of int: 2, and 3 where a model takes examples of several texts, [batch, texts, length]."""
+    return (2, 3) if getattr(model, "takes_several_texts", False) else (2,)
 
 
 def _limits(config):
@@ -75,11 +80,11 @@ def _refuse_part_of_contract(spec):
         raise ValueError(f"the batches lack {', '.join(missing)}; the contract is {', '.join(features.UNPACKED)}, int32 [batch, length]")
 
 
-def _check_specs(spec):
+def _check_specs(spec, ranks):
     for name, feature in spec.items():
         if feature.dtype != tf.int32:
             raise ValueError(f"feature {name!r} is {feature.dtype.name}; the contract wants int32: tf.cast({name}, tf.int32)")
-        if feature.shape.rank != 2:
+        if feature.shape.rank not in ranks:
             raise ValueError(f"feature {name!r} has shape {feature.shape}; the contract wants [batch, length]: batch the dataset")
     shapes = {name: spec[name].shape for name in features.UNPACKED}
     first = shapes[features.INPUT_IDS]
@@ -90,8 +95,8 @@ def _check_specs(spec):
 
 def _check_range(name, values, limit, what):
     if values.size and not 0 <= values.min() <= values.max() < limit:
-        row, column = (int(index) for index in np.argwhere((values < 0) | (values >= limit))[0])
-        raise ValueError(f"{name}[{row}, {column}] is {values[row, column]}; {what}={limit} allows 0 to {limit - 1}")
+        place = tuple(int(index) for index in np.argwhere((values < 0) | (values >= limit))[0])
+        raise ValueError(f"{name}[{', '.join(map(str, place))}] is {values[place]}; {what}={limit} allows 0 to {limit - 1}")
 
 
 def _check_length(length, config):
@@ -103,7 +108,7 @@ def _check_length(length, config):
 def _with_checked_ids(batch, config):
     x = batch[0]
     limit = config.max_position_embeddings
-    length = tf.shape(x[features.INPUT_IDS])[1]
+    length = tf.shape(x[features.INPUT_IDS])[-1]
     checks = [_assert(length <= limit, f"a batch is longer than max_position_embeddings={limit} of the encoder: its length is", length)]
     for name, limit, what in _limits(config):
         message = f"feature {name!r} holds a value outside {what}={limit}, which allows 0 to {limit - 1}; its least and greatest are"

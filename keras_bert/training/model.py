@@ -16,6 +16,7 @@ from keras_bert.training.fit_data import Data, batches_of_an_epoch, given_out, g
 from keras_bert.training.global_loss import GlobalLoss
 from keras_bert.training.guards import StopOnNonFinite, check_batches
 from keras_bert.training.prediction import predict_batches
+from keras_bert.training.step import ReplicaStep
 from keras_bert.training.step_functions import StepFunctions
 
 
@@ -250,6 +251,10 @@ class TrainingModel(keras.Model):
             return None
         arrays = split_arrays((data.x, data.y, data.sample_weight), share)
         return Data(*arrays[0], data.batch_size), Data(*arrays[1], data.batch_size)
+
+    def replica_step(self, loss):
+        """The step that each replica runs. Args: loss: GlobalLoss. Returns: step.ReplicaStep."""
+        return ReplicaStep(self, loss)
 
     def class_weights(self, class_weight):
         """Weights of classes by id, as Keras takes them. Args: class_weight: as users write them. Returns: dict of id -> float."""

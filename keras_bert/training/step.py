@@ -73,7 +73,8 @@ class ReplicaStep:
             # loss itself, and the loss where each text's word embeddings are moved by epsilon the way that hurts most.
             embeddings = _embeddings_of(self.model)
             ids = data[0][features.INPUT_IDS]
-            still = tf.zeros([tf.shape(ids)[0], tf.shape(ids)[1], embeddings.hidden_size])
+            length = tf.shape(ids)[-1]
+            still = tf.zeros([tf.size(ids) // length, length, embeddings.hidden_size])  # a row each text, of examples of several too
             with embeddings.perturbed(still):
                 gradients, share, slope = self._backward(data, counts, seed, watched=still)
             length = tf.sqrt(tf.reduce_sum(tf.square(slope), axis=[1, 2], keepdims=True))  # (B, 1, 1)
@@ -168,7 +169,10 @@ class ReplicaStep:
 
     def _row_mask(self, x):
         """Which rows are real, where batches are filled up with blank ones. Returns: float32 [batch], or None: all are."""
-        return tf.cast(tf.reduce_max(x[features.ATTENTION_MASK], axis=1), tf.float32) if self.fills_up else None
+        if not self.fills_up:
+            return None
+        mask = x[features.ATTENTION_MASK]
+        return tf.cast(tf.reduce_max(mask, axis=list(range(1, mask.shape.rank))), tf.float32)
 
     def _rows(self, x):
         mask = self._row_mask(x)
@@ -178,9 +182,10 @@ class ReplicaStep:
         rows = tf.cast(self._rows(x), tf.float32)
         if not features.is_contract(x):
             return tf.stack([share, rows, 0.0, 0.0, 0.0, 0.0])
-        batch, length = tf.unstack(tf.cast(tf.shape(x[features.ATTENTION_MASK]), tf.float32))
-        tokens = tf.cast(tf.reduce_sum(x[features.ATTENTION_MASK]), tf.float32)
-        return tf.stack([share, rows, tokens, batch * length, batch * length * length, 0.0])
+        mask = x[features.ATTENTION_MASK]
+        slots, length = tf.cast(tf.size(mask), tf.float32), tf.cast(tf.shape(mask)[-1], tf.float32)
+        tokens = tf.cast(tf.reduce_sum(mask), tf.float32)
+        return tf.stack([share, rows, tokens, slots, slots * length, 0.0])
 
 
 def add_reports(before, report):

@@ -10,7 +10,7 @@ from keras import tree
 from keras_bert import features
 from keras_bert.layers.bits import folded_seed
 from keras_bert.training.distribution import is_multi_worker, is_tpu
-from keras_bert.training.step import TOTALS, ReplicaStep, add_reports
+from keras_bert.training.step import TOTALS, add_reports
 
 
 class StepFunctions:
@@ -26,7 +26,7 @@ class StepFunctions:
 
     def update(self):
         """Returns: function of an iterator -> (metrics, report) of steps_per_execution updates; see ReplicaStep.update."""
-        step = ReplicaStep(self.model, self.loss)
+        step = self.model.replica_step(self.loss)
         jit, single = self.model.jit_compile, step.replicas == 1
         # XLA takes no communication between the devices of one process: with several replicas it gets what lies between.
         gradients_of = _compiled(step.gradients) if jit and not (single and self.model.gradient_accumulation_steps == 1) else step.gradients
@@ -178,7 +178,7 @@ class StepFunctions:
 
     def evaluate(self):
         """Returns: function of an iterator -> metrics of steps_per_execution batches."""
-        step = ReplicaStep(self.model, self.loss)
+        step = self.model.replica_step(self.loss)
         evaluate = _compiled(step.evaluate) if self.model.jit_compile and step.replicas == 1 else step.evaluate
         return self._looped(evaluate)
 

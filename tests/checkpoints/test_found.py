@@ -294,7 +294,7 @@ def test_an_embedder_is_written_for_sentence_transformers(reference, name, tmp_p
         for tensor, value in got.items():
             np.testing.assert_array_equal(value, expected[tensor], err_msg=tensor)
     assert sorted(os.listdir(tmp_path / "out")) == sorted(
-        {name for name in os.listdir(source) if name not in ("config_sentence_transformers.json", "expected.npz")} | {"vocab.txt"}
+        {name for name in os.listdir(source) if name != "expected.npz"} | {"config_sentence_transformers.json", "vocab.txt"}
     )
     to_sentence_transformers(load_network(source, dense=[]), tmp_path / "out")  # over one of more modules
 
@@ -377,3 +377,16 @@ def test_of_three_lengths_the_library_s_own_is_taken(tiny):
     checkpoint = open_checkpoint(path)
     assert checkpoint.settings["max_length"] == 16
     assert len(checkpoint.make_tokenizer().tokenize(["good " * 20])[0]) == 20  # the tokenizer itself cuts nothing
+
+
+def test_prompts_similarity_and_size_go_to_sentence_transformers_and_back(reference, tmp_path):
+    from keras_bert import BertEmbedder
+
+    asked = {"prompts": {"query": "it is ", "passage": ""}, "default_prompt": "query", "similarity": "dot", "truncate_dim": 4}
+    model = BertEmbedder.from_pretrained(reference / "found" / "sentence_transformers_dense", **asked)
+    with pytest.warns(UserWarning, match=r"takes it from the caller: SentenceTransformer\(path, truncate_dim=4\)"):
+        to_sentence_transformers(model, tmp_path / "out")
+    again = open_checkpoint(tmp_path / "out")
+    assert {name: again.settings[name] for name in asked} == asked
+    said = read_json(tmp_path / "out" / "config_sentence_transformers.json")
+    assert said["default_prompt_name"] == "query" and said["similarity_fn_name"] == "dot" and said["prompts"] == asked["prompts"]

@@ -3,7 +3,6 @@
 import gzip
 import json
 import shutil
-import warnings
 
 import numpy as np
 import pytest
@@ -134,13 +133,29 @@ def test_do_lower_case_lowers_before_a_cased_tokenizer(directory):
     assert open_checkpoint(directory).make_tokenizer().tokenize(["Café"])[0].numpy().tolist() == [5]
 
 
-def test_a_prompt_of_its_own_is_told(directory):
-    write(directory / "config_sentence_transformers.json", {"prompts": {"query": "Ask: ", "document": ""}, "default_prompt_name": None})
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        open_checkpoint(directory)  # nothing to tell
-    write(directory / "config_sentence_transformers.json", {"prompts": {"query": "Ask: "}, "default_prompt_name": "query"})
-    with pytest.warns(UserWarning, match=r"config_sentence_transformers\.json: the model was trained with 'Ask: ' before every text"):
+def test_how_a_model_is_asked_is_read(directory):
+    asked = {"prompts": {"query": "Ask: ", "document": ""}, "default_prompt_name": None, "similarity_fn_name": "cosine"}
+    write(directory / "config_sentence_transformers.json", asked)
+    plain = open_checkpoint(directory).settings
+    assert plain["prompts"] == {"query": "Ask: ", "document": ""} and not {"default_prompt", "similarity", "truncate_dim"} & set(plain)
+    asked |= {"default_prompt_name": "query", "similarity_fn_name": "dot", "truncate_dim": 12}
+    write(directory / "config_sentence_transformers.json", asked)
+    assert open_checkpoint(directory).settings == plain | {"default_prompt": "query", "similarity": "dot", "truncate_dim": 12}
+    write(directory / "config_sentence_transformers.json", {"prompts": {"query": "", "document": ""}, "default_prompt_name": "query"})
+    assert open_checkpoint(directory).settings == {name: value for name, value in plain.items() if name != "prompts"}
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ({"prompts": {"query": 1}}, r"config_sentence_transformers\.json: prompts=\{'query': 1\}; expected an object"),
+        ({"prompts": {"query": "a"}, "default_prompt_name": "title"}, "default_prompt_name='title' is none of the prompts: query"),
+        ({"similarity_fn_name": "maxsim"}, "similarity_fn_name='maxsim' is not one of cosine, dot"),
+    ],
+)
+def test_prompts_and_similarities_that_are_none_are_told(directory, asked, words):
+    write(directory / "config_sentence_transformers.json", asked)
+    with pytest.raises(ValueError, match=words):
         open_checkpoint(directory)
 
 
