@@ -137,7 +137,7 @@ def test_datasets_are_read_as_lists_are(shared_answerer):
         SquadExample(str(index), question, context, (Answer(context[start:end], start),) if start >= 0 else (), start < 0)
         for index, (question, context, start, end) in enumerate(zip(QUESTIONS, CONTEXTS, PLACES["start"], PLACES["end"], strict=True))
     ]
-    for dataset in (named, named.batch(5), named.map(lambda x, y: ((x["question"], x["context"]), y)), squad_dataset(examples)):
+    for dataset in (named.map(lambda x, y: ((x["question"], x["context"]), y)).batch(5), squad_dataset(examples)):
         assert shared_answerer.evaluate(dataset, verbose=0, return_dict=True) == pytest.approx(expected, abs=1e-5)
     answers = shared_answerer.answer(X)
     texts = tf.data.Dataset.from_tensor_slices((QUESTIONS, CONTEXTS))
