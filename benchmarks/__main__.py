@@ -11,12 +11,26 @@ import os
 import sys
 
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # for every side; TensorFlow leaves it off on many CPUs, where it is faster
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's start-up chatter
 
-from benchmarks import inference, latency, memory, mixed_lengths, peers, report, scaling, startup, tokenization, trainer_overhead, training
+from benchmarks import (
+    inference,
+    latency,
+    memory,
+    mixed_lengths,
+    peers,
+    quality,
+    report,
+    scaling,
+    startup,
+    tokenization,
+    trainer_overhead,
+    training,
+)
 
 # A suite is a module that gives NAME, HELP, PEERS, add_arguments(parser), measure(options) -> rows one by one,
 # table(rows) -> Markdown and plot(rows, directory) -> paths.
-SUITES = (inference, latency, training, mixed_lengths, memory, scaling, startup, tokenization, trainer_overhead)
+SUITES = (inference, latency, training, quality, mixed_lengths, memory, scaling, startup, tokenization, trainer_overhead)
 
 
 def parse(arguments):

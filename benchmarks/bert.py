@@ -107,16 +107,24 @@ class Weights:
         """Returns: dict, what a side is told of weights with that activation and dropout: the files are linked, config.json is not."""
         path = os.path.join(self.directory, f"{hidden_act}_{dropout}")
         if not os.path.exists(path):
-            shutil.copytree(self.hugging_face, path, copy_function=os.link)
-            config_path = os.path.join(path, "config.json")
-            with open(config_path, encoding="utf-8") as file:
-                config = json.load(file)
-            config["hidden_act"] = {TANH: "gelu_pytorch_tanh", ERF: "gelu"}[hidden_act]
-            config |= dict.fromkeys(("hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout"), dropout)
-            os.remove(config_path)  # or the linked one would change too
-            with open(config_path, "w", encoding="utf-8") as file:
-                json.dump(config, file)
+            link_checkpoint(self.hugging_face, path, hidden_act={TANH: "gelu_pytorch_tanh", ERF: "gelu"}[hidden_act], **dropout_of(dropout))
         return {"directory": path, "model_garden": self.model_garden}
+
+
+def dropout_of(rate):
+    """Returns: dict, what a Transformers configuration says where all dropout is of that rate."""
+    return dict.fromkeys(("hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout"), rate)
+
+
+def link_checkpoint(source, path, **changes):
+    """Make a Transformers directory of another's files, which are linked. Args: changes: of its config.json, which is not."""
+    shutil.copytree(source, path, copy_function=os.link)
+    config_path = os.path.join(path, "config.json")
+    with open(config_path, encoding="utf-8") as file:
+        config = json.load(file)
+    os.remove(config_path)  # or the linked one would change too
+    with open(config_path, "w", encoding="utf-8") as file:
+        json.dump(config | changes, file)
 
 
 def profile_own(own, options, name):

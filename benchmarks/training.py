@@ -92,7 +92,7 @@ def compare_losses(own_name, own_losses, peer_name, peer_losses, dtype):
     if not difference <= MAY_DIFFER[dtype]:
         raise peers.BenchmarkError(f"losses of the same steps in {dtype} differ by {difference:.1e}, over {MAY_DIFFER[dtype]:g}: {told}")
     if not abs(own_losses[-1] - own_losses[0]) >= MUST_MOVE:
-        raise peers.BenchmarkError(f"{CHECKED_STEPS} steps leave the loss where it was, so it proves nothing: {told}")
+        raise peers.BenchmarkError(f"{len(own_losses)} steps leave the loss where it was, so it proves nothing: {told}")
     print(f"losses without dropout: {told}", flush=True)
     return difference
 

@@ -5,7 +5,9 @@
     python examples/finetune_intent_slots.py --pretrained path/to/bert --train atis/train --validation atis/valid --test atis/test
 
 Without --pretrained and --train: all-MiniLM-L6-v2 and 210 utterances, to see it run: 20 epochs take about a minute on 2 CPU cores and give
-an intent accuracy of 0.97 and a slot F1 of 0.60 on 63 others.
+an intent accuracy of 0.97 and a slot F1 of 0.60 on 63 others. On the whole of Snips (13,784 utterances; --epochs 3 --dtype bfloat16)
+MiniLM gave an intent accuracy of 0.990, a slot F1 of 0.948, and both wholly right for 0.881 of its 700 test utterances (one seed), in 9
+minutes on 2 busy cores.
 
 Data are JSON lines, also .gz, as Snips has them: {"intent": "PlayMusic", "data": [["play ", null], ["jazz", "genre"]]}; or a folder of
 seq.in, seq.out and label, as ATIS is passed on: words, their tags, and the intent, a line an utterance.

@@ -145,6 +145,10 @@ _NOT_OF_THE_RUN = (
     "rematerialize",
     "steps_per_execution",
     "jit_compile",
+    # How questions are answered, and answers scored.
+    "max_answer_length",
+    "n_best",
+    "language",
 )
 
 

@@ -18,6 +18,7 @@ _HOMES = {
     "BertNextSentence": "keras_bert.tasks",
     "BertPacker": "keras_bert.text",
     "BertPretrainer": "keras_bert.tasks",
+    "BertQuestionAnswerer": "keras_bert.tasks",
     "BertSemanticRoleLabeler": "keras_bert.tasks",
     "BertTagger": "keras_bert.tasks",
     "BertTokenizer": "keras_bert.text",

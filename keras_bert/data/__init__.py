@@ -8,11 +8,14 @@ from keras_bert.data.frames import Frame, PropbankSentence, arguments_of, frame_
 from keras_bert.data.intent_slots import intent_slot_labels, intent_slots_dataset, read_intent_slots
 from keras_bert.data.propbank import read_propbank, write_props
 from keras_bert.data.role_examples import role_examples
+from keras_bert.data.squad import Answer, SquadExample, read_squad, squad_dataset
 from keras_bert.data.stream import endless_batches, known_count
 
 __all__ = [
+    "Answer",
     "Frame",
     "PropbankSentence",
+    "SquadExample",
     "arguments_of",
     "batch_by_length",
     "batch_by_tokens",
@@ -31,9 +34,11 @@ __all__ = [
     "read_intent_slots",
     "read_labels",
     "read_propbank",
+    "read_squad",
     "read_tags",
     "role_examples",
     "role_labels",
+    "squad_dataset",
     "with_lengths",
     "write_conll",
     "write_props",

@@ -50,6 +50,17 @@ def words_at(x, places):
     return ops.reshape(ops.take(flat, ops.reshape(places + firsts, (-1,)), axis=0), (batch, ops.shape(places)[1], *x.shape[2:]))
 
 
+def sums_between(x, first, last):
+    """Sums over the words after `first`, up to `last`. Args: x: [B, T]. first, last: int32 [B, S]. Returns: [B, S].
+
+    They are differences of running sums; that of multiples of 1/1024 is exact up to 16,384, and the rest is small, so that a long way to
+    `first` rounds nothing off.
+    """
+    coarse = ops.round(x * 1024.0) / 1024.0
+    running = [ops.cumsum(part, axis=1) for part in (coarse, x - coarse)]
+    return sum(words_at(each, last) - words_at(each, first) for each in running)
+
+
 def last_words(real):
     """Returns: [B, T], 1 at each sentence's last word."""
     return real - ops.concatenate([real[:, 1:], ops.zeros_like(real[:, :1])], axis=1)

@@ -109,48 +109,51 @@ class LinearChain:
         tags = _tags(tags, real)
         weights = self._scores(True)
         told = chain.messages(emissions, real, *weights)
-        total = chain.log_total(told, real, weights[1])
         span_mask = ops.ones_like(span_starts) if span_mask is None else span_mask
         is_span = ops.cast(span_mask, "bool")
         first, last = (ops.where(is_span, ops.cast(places, "int32"), 0) for places in (span_starts, span_ends))
-        inside = self._inside(emissions, tags, real, first, last)
-        enters = self._enters(told, tags, real, first, weights, _scored("starts_span", starts_span, self.num_tags))
+        # By probabilities of one word each, given what is before it: of a sum over the sentence, float32 would round the span's share off.
+        enters = self._enters(told, emissions, tags, first, weights, _scored("starts_span", starts_span, self.num_tags))
+        inside = self._inside(told, tags, real, first, last, weights)
         leaves = self._leaves(told, tags, real, last, weights, _scored("ends_span", ends_span, self.num_tags))
-        return ops.where(is_span, ops.minimum(enters + inside + leaves - total[:, None], 0.0), 0.0)
+        return ops.where(is_span, ops.minimum(enters + inside + leaves, 0.0), 0.0)
 
-    def _inside(self, emissions, tags, real, first, last):
-        """Emissions and moves within spans. Returns: [batch, spans]."""
-        at_words, moves = chain.path_parts(emissions, tags, real, self._scores(False)[2])
-        up_to = ops.cumsum(at_words + moves, axis=1)
-        scores = chain.words_at(up_to, last) - chain.words_at(up_to - at_words, first)
-        if not self._has_barred:
-            return scores
-        # Counted, since a barred move elsewhere in a sum would round off all the rest.
-        barred = ops.cumsum(chain.path_parts(emissions, tags, real, self._barred()[2])[1], axis=1)
-        return scores + chain.BARRED * (chain.words_at(barred, last) - chain.words_at(barred, first))
-
-    def _enters(self, told, tags, real, first, weights, starts_span):
-        """Log-sum over all that may precede spans. Returns: [batch, spans]."""
+    def _enters(self, told, emissions, tags, first, weights, starts_span):
+        """How probable spans' first tags are, where they are come to by a move that begins a span. Returns: logarithms, [batch, spans]."""
         start, _, transitions = weights
         tag = chain.words_at(tags, first)  # (B, S)
         from_start = ops.take(start + starts_span[-1, :-1], tag, axis=0)
         moves = ops.take(ops.transpose(transitions + starts_span[:-1, :-1]), tag, axis=0)  # (B, S, K)
         before = ops.maximum(first - 1, 0)
-        shifts = chain.words_at(ops.cumsum(told.forward_shift * real, axis=1), before)
-        return ops.where(first > 0, chain.log_sum(chain.words_at(told.forward, before) + moves) + shifts, from_start)
+        moved = ops.where(first > 0, chain.log_sum(chain.words_at(told.forward, before) + moves), from_start)
+        by_any = told.forward + told.forward_shift[:, :, None] - emissions  # forward, before the word's own emission and shift
+        total = chain.log_sum(by_any + told.backward)
+        return moved + self._of_tags(chain.words_at(told.backward, first), tag) - chain.words_at(total, first)
+
+    def _inside(self, told, tags, real, first, last, weights):
+        """How probable the other tags of spans are, given the first. Returns: logarithms, [batch, spans]."""
+        before = ops.concatenate([tags[:, :1], tags[:, :-1]], axis=1)  # of the first word anything: no span goes on there
+        scores = ops.take(weights[2], before, axis=0) + told.backward  # (B, T, K)
+        steps = (self._of_tags(scores, tags) - chain.log_sum(scores)) * real
+        # Counted, since a barred move elsewhere in a sum would round off all the rest.
+        barred = ops.cast(steps < chain.BARRED / 2, "float32")
+        allowed = chain.sums_between(steps * (1.0 - barred), first, last)
+        return allowed + chain.BARRED * chain.sums_between(barred, first, last)
 
     def _leaves(self, told, tags, real, last, weights, ends_span):
-        """Log-sum over all that may follow spans. Returns: [batch, spans]."""
-        _, end, transitions = weights
+        """How probable a move that ends a span is after spans' last tags. Returns: logarithms, [batch, spans]."""
+        _, _, transitions = weights
         tag = chain.words_at(tags, last)
-        at_end = ops.take(end + ends_span[:-1, -1], tag, axis=0)
-        moves = ops.take(transitions + ends_span[:-1, :-1], tag, axis=0)  # (B, S, K)
-        after = ops.minimum(last + 1, ops.shape(real)[1] - 1)
-        shift = told.backward_shift * real
-        from_there = ops.sum(shift, axis=1, keepdims=True) - ops.cumsum(shift, axis=1) + shift
-        others = chain.log_sum(chain.words_at(told.backward, after) + moves) + chain.words_at(from_there, after)
+        after = chain.words_at(told.backward, ops.minimum(last + 1, ops.shape(real)[1] - 1))  # (B, S, K)
+        by_any = ops.take(transitions, tag, axis=0) + after
+        ending = by_any + ops.take(ends_span[:-1, :-1], tag, axis=0)
         length = ops.cast(ops.sum(real, axis=1, keepdims=True), "int32")
-        return ops.where(last + 1 < length, others, at_end)
+        at_end = ops.take(ends_span[:-1, -1], tag, axis=0)
+        return ops.where(last + 1 < length, chain.log_sum(ending) - chain.log_sum(by_any), at_end)
+
+    def _of_tags(self, scores, tags):
+        """Args: scores: [..., K]. tags: int32 [...]. Returns: [...], the score of each tag."""
+        return ops.sum(ops.where(tags[..., None] == ops.arange(self.num_tags, dtype="int32"), scores, 0.0), axis=-1)
 
     # Weights.
 

@@ -6,6 +6,8 @@ from keras_bert.metrics.entity_score import EntityScore
 from keras_bert.metrics.frame_score import FrameScore
 from keras_bert.metrics.label_metric import LabelMetric, adapted
 from keras_bert.metrics.role_score import role_table, score_roles
+from keras_bert.metrics.span_accuracy import SpanAccuracy
+from keras_bert.metrics.squad_score import score_squad
 from keras_bert.similarity import SIMILARITIES, pair_similarities, similarities
 
 __all__ = [
@@ -13,6 +15,7 @@ __all__ = [
     "EntityScore",
     "FrameScore",
     "LabelMetric",
+    "SpanAccuracy",
     "adapted",
     "draw_confusions",
     "entity_confusions",
@@ -23,6 +26,7 @@ __all__ = [
     "role_table",
     "score_entities",
     "score_roles",
+    "score_squad",
     "similarities",
     "spearman",
 ]

@@ -5,7 +5,8 @@ from keras_bert.preprocessing.embedding import EmbeddingPreprocessor
 from keras_bert.preprocessing.intent_slots import IntentSlotsPreprocessor
 from keras_bert.preprocessing.masked_lm import MaskedLMPreprocessor
 from keras_bert.preprocessing.next_sentence import NextSentencePreprocessor, PretrainingPreprocessor
-from keras_bert.preprocessing.preprocessor import Preprocessor, Rows, example_lengths, take_examples
+from keras_bert.preprocessing.preprocessor import Preprocessor, Rows, example_lengths, fill_up, take_examples
+from keras_bert.preprocessing.question_answering import QuestionAnsweringPreprocessor
 from keras_bert.preprocessing.role_labeling import RoleLabelingPreprocessor
 from keras_bert.preprocessing.tagging import TaggingPreprocessor
 from keras_bert.preprocessing.text import TextPreprocessor
@@ -18,10 +19,12 @@ __all__ = [
     "NextSentencePreprocessor",
     "Preprocessor",
     "PretrainingPreprocessor",
+    "QuestionAnsweringPreprocessor",
     "RoleLabelingPreprocessor",
     "Rows",
     "TaggingPreprocessor",
     "TextPreprocessor",
     "example_lengths",
+    "fill_up",
     "take_examples",
 ]

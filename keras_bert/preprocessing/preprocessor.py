@@ -46,6 +46,30 @@ def example_lengths(rows):
     return tf.reduce_max(tf.RaggedTensor.from_row_lengths(lengths, rows.counts, validate=False), axis=1)
 
 
+def fill_up(batch, examples):
+    """Fill a batch up with blank rows, so that batches have few different numbers of rows, each of which costs XLA a compilation.
+
+        rows    up to 16    32    64    128    256 ...
+        to      1           2     4     8      16 ...     a multiple of this: an eighth more at most
+
+    Args:
+        batch: tuple of (nested) tensors [rows, ...]: model inputs, targets, perhaps weights.
+        examples: int32 scalar; where each is one row, nothing is done: there the batch size is the number of rows.
+    Returns: the same, with blank rows behind: all 0. A TrainingModel with has_blank_rows counts them nowhere.
+    """
+    rows = tf.shape(tf.nest.flatten(batch)[0])[0]
+    step = tf.constant(1)
+    for most in (16, 32, 64, 128, 256, 512, 1024):
+        step = tf.where(rows > most, most // 8, step)
+    missing = tf.where(rows > examples, -rows % step, 0)
+
+    def filled(part):
+        wider = tf.pad(part, [[0, missing], *([[0, 0]] * (part.shape.rank - 1))])
+        return tf.ensure_shape(wider, [None, *part.shape[1:]])
+
+    return tf.nest.map_structure(filled, batch)
+
+
 class Preprocessor:
     """What a task plugs in. A subclass gives all that raises NotImplementedError here, and `get_config`.
 
@@ -54,6 +78,8 @@ class Preprocessor:
         pad_to_multiple_of: None: batches have one static length.
         target_is_text: whether a target may be a string, a label's name: two strings of a dataset are then a text and its label.
         several_rows: whether an example may be several rows.
+        rows_at_once: rows that the network answers at a time, for the memory that they take; None: all of a batch's examples.
+        fills_up: whether batches to learn from end in blank rows where examples are of several rows, see fill_up.
         counted: dict of answer -> name of the answer that counts it, where examples differ in number: the first is a rectangle,
             padded, and `answer` cuts it to the count.
         records: dict of name -> dict of field -> name of the answer that holds it: `answer` makes a list of dicts of them.
@@ -61,6 +87,8 @@ class Preprocessor:
 
     target_is_text = False
     several_rows = False
+    rows_at_once: int | None = None
+    fills_up = False
     counted: dict[str, str] = {}  # noqa: RUF012 - never changed
     records: dict[str, dict[str, str]] = {}  # noqa: RUF012 - never changed
 

@@ -7,6 +7,8 @@ import tensorflow as tf
 from keras_bert.preprocessing.word_pieces import ENDS, STARTS, TEXT
 from keras_bert.text import characters_from_bytes
 
+_MOST_ACCENT_BYTES = 32  # looked at behind a span
+
 
 class Spans(NamedTuple):
     """What was found.
@@ -65,7 +67,7 @@ def words_of(facts, shape):
 
 
 def place_spans(spans, facts):
-    """Where spans stand in the text.
+    """Where spans stand in the text. A span ends with the accents of its last letter, which no piece may hold.
 
     Args: facts: see word_pieces, or (): nothing is known of the text.
     Returns: text: string [sentences, spans]; start, end: int32 like it, characters; "" and -1 where nothing is known; "" and 0 in padding.
@@ -74,13 +76,27 @@ def place_spans(spans, facts):
         unknown = tf.where(spans.mask, -1, 0)
         return tf.fill(tf.shape(spans.starts), ""), unknown, unknown
     real = spans.mask
-    first = tf.where(real, tf.gather(facts[STARTS].to_tensor(0), spans.starts, batch_dims=1), 0)
-    last = tf.where(real, tf.gather(facts[ENDS].to_tensor(0), spans.ends, batch_dims=1), 0)
+    first = tf.where(real, tf.gather(_rectangle(facts[STARTS]), spans.starts, batch_dims=1), 0)
+    last = tf.where(real, tf.gather(_rectangle(facts[ENDS]), spans.ends, batch_dims=1), 0)
+    last = tf.where(real, last + _accent_bytes(facts[TEXT], last), 0)
     bounds = tf.RaggedTensor.from_tensor(tf.concat([first, last], axis=1))
     characters = tf.cast(characters_from_bytes(facts[TEXT], bounds).to_tensor(0), tf.int32)
     characters = tf.reshape(characters, tf.shape(bounds.to_tensor(0)))
     start, end = tf.split(characters, 2, axis=1)
     return _slices(facts[TEXT], first, last), start, end  # padding is 0 to 0
+
+
+def _rectangle(ragged):
+    """Padded with 0, one column at least: padding of spans points there."""
+    return ragged.to_tensor(0, shape=tf.stack([-1, tf.maximum(ragged.bounding_shape(axis=1), 1)]))
+
+
+def _accent_bytes(text, ends):
+    """Bytes of the combining accents behind places. Args: text: string [sentences]. ends: int64 [sentences, places]. Returns: like ends."""
+    limits = tf.minimum(ends + _MOST_ACCENT_BYTES, tf.cast(tf.strings.length(text), ends.dtype)[:, None])
+    behind = _slices(text, ends, limits)
+    rest = tf.strings.regex_replace(behind, r"^\p{Mn}+", "")  # the last letter may be cut, which the expression must not mind
+    return tf.cast(tf.strings.length(behind) - tf.strings.length(rest), ends.dtype)
 
 
 def _slices(text, starts, ends):

@@ -53,6 +53,7 @@ class TaggingPreprocessor(Preprocessor):
     records = {"entities": {name: f"entity_{name}" for name in ENTITY_FIELDS}}  # noqa: RUF012 - never changed
     chooses = True
     several_rows = True
+    fills_up = True
 
     def __init__(self, tokenizer, *, labels, max_length, pad_to_multiple_of=4, type_vocab_size=2, stride=None, scheme=None, crf=False):
         self.tokenizer = tokenizer

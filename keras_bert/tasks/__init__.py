@@ -12,6 +12,7 @@ _HOMES = {
     "BertMaskedLM": "keras_bert.tasks.classes",
     "BertNextSentence": "keras_bert.tasks.classes",
     "BertPretrainer": "keras_bert.tasks.classes",
+    "BertQuestionAnswerer": "keras_bert.tasks.classes",
     "BertSemanticRoleLabeler": "keras_bert.tasks.classes",
     "BertTagger": "keras_bert.tasks.classes",
     "Servable": "keras_bert.tasks.servable",

@@ -15,6 +15,7 @@ from keras_bert.tasks.intent_slots import BertIntentSlots
 from keras_bert.tasks.masked_lm import BertMaskedLM
 from keras_bert.tasks.next_sentence import BertNextSentence
 from keras_bert.tasks.pretrainer import BertPretrainer
+from keras_bert.tasks.question_answerer import BertQuestionAnswerer
 from keras_bert.tasks.semantic_role_labeler import BertSemanticRoleLabeler
 from keras_bert.tasks.tagger import BertTagger
 
@@ -25,6 +26,7 @@ _CLASSES = (
     BertMaskedLM,
     BertNextSentence,
     BertPretrainer,
+    BertQuestionAnswerer,
     BertSemanticRoleLabeler,
     BertTagger,
 )

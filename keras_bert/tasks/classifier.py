@@ -7,6 +7,7 @@ from keras_bert.metrics import adapted
 from keras_bert.models import SequenceClassifier
 from keras_bert.preprocessing import ClassificationPreprocessor
 from keras_bert.problem_type import LINEAR, SINGLE_LABEL, SOFTMAX, activate
+from keras_bert.tasks.task import label_names
 from keras_bert.tasks.text_task import TextTask
 
 
@@ -71,17 +72,7 @@ class BertClassifier(TextTask):
     NETWORK_OPTIONS = ("labels", *SequenceClassifier.OPTIONS)
     PREPROCESSOR = ClassificationPreprocessor
 
-    @property
-    def labels(self):
-        """Names of the labels; new names may be set, as many."""
-        return list(self.preprocessor.labels.names)
-
-    @labels.setter
-    def labels(self, names):
-        names = check_labels(names, least=1)
-        if len(names) != self.network.num_labels:
-            raise ValueError(f"{len(names)} labels ({', '.join(names)}) for a classifier of {self.network.num_labels}")
-        self.change_settings(labels=names)
+    labels = label_names("a classifier", least=1)
 
     @classmethod
     def from_pretrained(cls, path, labels=None, **options):

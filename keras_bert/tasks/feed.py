@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_bert.data import batch_by_length, batch_by_tokens, count_batches, endless_batches, known_count
-from keras_bert.preprocessing import Rows, example_lengths, take_examples
+from keras_bert.preprocessing import Rows, example_lengths, fill_up, take_examples
 from keras_bert.training.distribution import untuned
 
 BATCH_SIZE = 32  # google-research's run_classifier.py, and Keras's default
@@ -154,8 +154,11 @@ class Feed:
     def _finished(self, batches, multiple_of=None):
         @tf.autograph.experimental.do_not_convert
         def pad(*rows):
-            padded = self.preprocessor.pad(rows[0] if len(rows) == 1 else Rows(*rows), multiple_of=multiple_of)
+            rows = rows[0] if len(rows) == 1 else Rows(*rows)
+            padded = self.preprocessor.pad(rows, multiple_of=multiple_of)
             given = tuple(part for part in padded if not (isinstance(part, tuple) and not part))
+            if len(given) > 1 and self.preprocessor.fills_up:
+                given = fill_up(given, tf.size(rows.counts))
             return given if len(given) > 1 else given[0]
 
         return batches.map(pad, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)

@@ -128,13 +128,35 @@ class Predictor:
     def from_inputs(self, inputs, rows=None):
         """Args: inputs: dict of the batch contract. rows: Rows that they were made of, or None."""
         inputs = self.preprocessor.answer_inputs(inputs) if self.answers else inputs
-        predictions = self.task.predicted(inputs)
+        predictions = self._predicted(inputs)
         again = self.preprocessor.second_pass(predictions, inputs, rows) if self.answers else None
         if again is not None:
             inputs, rows = self.preprocessor.pad(again)[0], again
-            predictions = self.task.predicted(inputs)
+            predictions = self._predicted(inputs)
         give = self.preprocessor.decode if self.answers else self.preprocessor.of_examples
         return give(predictions, inputs, rows)
+
+    def _predicted(self, inputs):
+        """What the network predicts, as many rows at a time as the preprocessor says. Args: inputs: dict. Returns: [rows, ...]."""
+        most = self.preprocessor.rows_at_once
+        if most is None:
+            return self.task.predicted(inputs)
+
+        def part(number):
+            start = number * most
+            return self.task.predicted({name: value[start : start + most] for name, value in inputs.items()})
+
+        def add(number, predictions):
+            added = tf.nest.map_structure(lambda *parts: tf.concat(parts, axis=0), predictions, part(number))
+            return number + 1, added
+
+        rows = tf.shape(inputs[features.INPUT_IDS])[0]
+        first = part(0)  # outside of the loop: what most batches are
+        shapes = tf.nest.map_structure(lambda prediction: tf.TensorShape([None, *prediction.shape[1:]]), first)
+        _, predictions = tf.while_loop(
+            lambda number, _: number * most < rows, add, (1, first), shape_invariants=(tf.TensorShape([]), shapes), parallel_iterations=1
+        )
+        return predictions
 
     def _function(self, key, function, signature):
         """A function traced once. Args: signature: function that gives its input signature."""

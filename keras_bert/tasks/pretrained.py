@@ -12,6 +12,7 @@ _TASK_OF_NETWORK = {
     "Pretrainer": "BertPretrainer",
     "RoleLabeler": "BertSemanticRoleLabeler",
     "SequenceClassifier": "BertClassifier",
+    "SpanClassifier": "BertQuestionAnswerer",
     "Tagger": "BertTagger",
     "TextEmbedder": "BertEmbedder",
     "TokenClassifier": "BertTagger",

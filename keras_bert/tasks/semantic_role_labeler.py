@@ -8,7 +8,7 @@ from keras_bert.metrics.frame_score import FrameScore
 from keras_bert.models import RoleLabeler
 from keras_bert.preprocessing import RoleLabelingPreprocessor
 from keras_bert.tasks.tagger import RATE_FACTORS
-from keras_bert.tasks.task import Task, setting
+from keras_bert.tasks.task import Task, label_names, setting
 from keras_bert.training import CRFLoss, TokenCrossEntropy
 
 ROLES, PREDICATES, FRAMES = "roles", "predicates", "frames"
@@ -68,17 +68,7 @@ class BertSemanticRoleLabeler(Task):
         preprocessing |= {"predicate_segment": predicate_segment, "threshold": threshold}
         super().__init__(network, tokenizer, preprocessing=preprocessing, **kwargs)
 
-    @property
-    def labels(self):
-        """Names of the tags; new names may be set, as many."""
-        return list(self.preprocessor.labels.names)
-
-    @labels.setter
-    def labels(self, names):
-        names = check_labels(names)
-        if len(names) != self.network.num_labels:
-            raise ValueError(f"{len(names)} labels ({', '.join(names)}) for a role labeller of {self.network.num_labels}")
-        self.change_settings(labels=names)
+    labels = label_names("a role labeller")
 
     def call(self, features, training=None):
         return self.network(self.preprocessor.answer_inputs(features), training=training)

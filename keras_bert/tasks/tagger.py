@@ -7,7 +7,7 @@ from keras_bert.layers.crf import split_scores
 from keras_bert.metrics.entity_score import EntityScore
 from keras_bert.models import Tagger
 from keras_bert.preprocessing import TaggingPreprocessor
-from keras_bert.tasks.task import Task, setting
+from keras_bert.tasks.task import Task, label_names, setting
 from keras_bert.training import CRFLoss, TokenCrossEntropy
 
 # Of the rate that suits BERT's own weights: what starts from nothing must move faster. For a CRF 1e-3 to 1e-2 is usual, for an LSTM 1e-3.
@@ -63,17 +63,7 @@ class BertTagger(Task):
         preprocessing = {"labels": labels, "stride": stride, "scheme": scheme, "crf": network.crf} | (preprocessing or {})
         super().__init__(network, tokenizer, preprocessing=preprocessing, **kwargs)
 
-    @property
-    def labels(self):
-        """Names of the tags; new names may be set, as many."""
-        return list(self.preprocessor.labels.names)
-
-    @labels.setter
-    def labels(self, names):
-        names = check_labels(names)
-        if len(names) != self.network.num_labels:
-            raise ValueError(f"{len(names)} labels ({', '.join(names)}) for a tagger of {self.network.num_labels}")
-        self.change_settings(labels=names)
+    labels = label_names("a tagger")
 
     def call(self, features, training=None):
         return self.network(self.preprocessor.answer_inputs(features), training=training)

@@ -17,7 +17,6 @@ from keras_bert.training.keras_internals import forget_metrics
 
 AUTO = "auto"
 LEARNING_RATE = 5e-5  # the largest that Devlin et al. 2018 (appendix A.3) tried
-MAX_LENGTH = 128  # as google-research's run_classifier.py
 
 
 def setting(name):
@@ -29,13 +28,29 @@ def setting(name):
     return property(lambda self: getattr(self.preprocessor, name), change, doc=f"The preprocessor's {name}.")
 
 
+def label_names(what, *, least=2):
+    """A property of a task: the names of its labels, in the order of their ids. New names may be set, as many.
+
+    Args: what: the model, as an error names it. least: how many it must have.
+    """
+
+    def change(self, names):
+        names = check_labels(names, least=least)
+        if len(names) != self.network.num_labels:
+            raise ValueError(f"{len(names)} labels ({', '.join(names)}) for {what} of {self.network.num_labels}")
+        self.change_settings(labels=names)
+
+    return property(lambda self: list(self.preprocessor.labels.names), change, doc="Names of the labels; new names may be set, as many.")
+
+
 class Task(RawData):
     """Base of the models that users hold. A subclass gives the classes of network and preprocessor, and default loss and metrics.
 
     Args:
         network: built keras.Model from the batch contract to outputs.
         tokenizer: Tokenizer, or None: only the contract is taken then.
-        max_length: most tokens of a row, special ones included; None takes 128, or max_position_embeddings where that is less.
+        max_length: most tokens of a row, special ones included; None takes the class's DEFAULT_LENGTH, or max_position_embeddings where
+            that is less.
         pad_to_multiple_of: None pads to max_length always (TPU, XLA); a number to the batch's longest, rounded up to a multiple.
         preprocessing: dict of further arguments of the preprocessor.
     Raises: ValueError where Keras does not run on TensorFlow.
@@ -45,6 +60,8 @@ class Task(RawData):
     NETWORK_OPTIONS = ()  # of a subclass: the arguments that its network takes too
     NAMES = ()  # of a subclass: those of them that the task takes too, names of what the network counts; beside labels
     PREPROCESSOR = None  # of a subclass: the class of its preprocessor, one of keras_bert.preprocessing
+    DEFAULT_LENGTH = 128  # google-research's run_classifier.py
+    OWN_NONE = ("pad_to_multiple_of", "text_pair")  # arguments to which None is a value of its own
 
     def __init__(self, network, tokenizer, *, max_length=None, pad_to_multiple_of=4, preprocessing=None, **kwargs):
         if keras.backend.backend() != "tensorflow":
@@ -59,7 +76,7 @@ class Task(RawData):
         config = network.encoder.config
         self.network = network
         settings = {
-            "max_length": min(MAX_LENGTH, config.max_position_embeddings) if max_length is None else max_length,
+            "max_length": min(self.DEFAULT_LENGTH, config.max_position_embeddings) if max_length is None else max_length,
             "pad_to_multiple_of": pad_to_multiple_of,
             "type_vocab_size": config.type_vocab_size,
         }
@@ -108,6 +125,10 @@ class Task(RawData):
     @property
     def packer(self):
         return self.preprocessor.packer
+
+    @property
+    def has_blank_rows(self):
+        return self.preprocessor.fills_up
 
     def call(self, features, training=None):
         return self.network(features, training=training)
@@ -240,8 +261,7 @@ class Task(RawData):
         settings = dict(checkpoint.settings) if checkpoint.task == cls.__name__ else {}
         if checkpoint.task is None and "max_length" in checkpoint.settings:  # a cross-encoder's
             settings["max_length"] = checkpoint.settings["max_length"]
-        # None is a value of its own to these two; to the others it means the checkpoint's.
-        own_none = ("pad_to_multiple_of", "text_pair")
+        own_none = cls.OWN_NONE  # to the others None means the checkpoint's
         settings |= {name: value for name, value in options.items() if value is not None or name in own_none}
         return {name: value for name, value in settings.items() if value is not None or name in own_none}
 

@@ -12,6 +12,7 @@ _HOMES = {
     "MultipleNegatives": "keras_bert.training.multiple_negatives",
     "OnlineContrastive": "keras_bert.training.pair_losses",
     "ProfileSteps": "keras_bert.training.profiling",
+    "SpanCrossEntropy": "keras_bert.training.span_cross_entropy",
     "TokenCrossEntropy": "keras_bert.training.token_cross_entropy",
     "Trainer": "keras_bert.training.trainer",
     "TrainingModel": "keras_bert.training.model",

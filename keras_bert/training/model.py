@@ -48,6 +48,9 @@ class TrainingModel(keras.Model):
     Make it inside `strategy.scope()`. Batch sizes are global.
     """
 
+    # Whether batches may end in rows of no real token, which count in no loss, metric or report.
+    has_blank_rows = False
+
     def __new__(cls, *args, **kwargs):
         inputs = tree.flatten(args[0] if args else kwargs.get("inputs"))
         made_of_tensors = bool(inputs) and all(isinstance(x, keras.KerasTensor) for x in inputs)

@@ -40,11 +40,12 @@ class ReplicaStep:
         self.model = model
         self.loss = loss
         self.replicas = model.distribute_strategy.num_replicas_in_sync
-        self.fills_up = is_tpu(model.distribute_strategy)
+        on_tpu = is_tpu(model.distribute_strategy)
+        self.fills_up = on_tpu or model.has_blank_rows
         # A batch touches few rows of an embedding; where nothing is summed over replicas or micro-batches, norm and clipping pass over
         # those alone. XLA, a TPU's too, has no tf.unique, which finds them; other optimizers might take rows for the whole of a gradient.
         once = self.replicas == 1 and model.gradient_accumulation_steps == 1 and model.adversarial_epsilon is None
-        self.keeps_rows = once and not (model.jit_compile or self.fills_up) and isinstance(model.optimizer, AdamW)
+        self.keeps_rows = once and not (model.jit_compile or on_tpu) and isinstance(model.optimizer, AdamW)
         self.has_gradient = None  # of each trainable variable; known once gradients are traced
 
     def counts(self, data):
@@ -167,7 +168,7 @@ class ReplicaStep:
     # The batch.
 
     def _row_mask(self, x):
-        """Which rows are real, where batches are filled up with padding. Returns: float32 [batch], or None: all are."""
+        """Which rows are real, where batches are filled up with blank ones. Returns: float32 [batch], or None: all are."""
         if not self.fills_up:
             return None
         mask = x[features.ATTENTION_MASK]

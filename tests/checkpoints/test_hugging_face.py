@@ -190,7 +190,7 @@ def test_class_by_architecture(reference):
         "masked_lm": "BertMaskedLM",
         "sequence_classification": "BertClassifier",
         "token_classification": "BertTagger",
-        "question_answering": "SpanClassifier",
+        "question_answering": "BertQuestionAnswerer",
     }
     got = {name: type(keras_bert.from_pretrained(reference / "hugging_face" / name)).__name__ for name in classes}
     assert got == classes

@@ -157,6 +157,30 @@ def test_spans_are_as_probable_as_all_paths_that_have_them():
     assert some > 100 and impossible > 100
 
 
+def test_spans_far_into_a_long_sentence_are_as_exact_as_those_of_a_short_one():
+    """Beside float64's sums over all words: where the best path is far from certain, these sums are in the thousands."""
+    words, generator = 800, np.random.default_rng(5)
+    emissions, transitions = generator.normal(size=(words, 4)), generator.normal(size=(4, 4)) * 2
+    crf = built(4, np.zeros(4), np.zeros(4), transitions)
+    emissions, transitions = emissions.astype("float32").astype("float64"), np.asarray(crf.transitions, "float64")
+    forward, backward = [emissions[0]], [np.zeros(4)]
+    for emission in emissions[1:]:
+        forward.append(np.logaddexp.reduce(forward[-1][:, None] + transitions, axis=0) + emission)
+    for emission in emissions[:0:-1]:
+        backward.append(np.logaddexp.reduce(transitions + emission + backward[-1], axis=1))
+    total = np.logaddexp.reduce(forward[-1])
+    tags = tf.function(crf.viterbi)(emissions[None])[0].numpy()[0]
+    firsts = np.arange(0, words - 3)
+    lasts = firsts + generator.integers(0, 4, len(firsts))
+    expected = []
+    for first, last in zip(firsts, lasts, strict=True):
+        inside = sum(transitions[tags[word - 1], tags[word]] + emissions[word, tags[word]] for word in range(first + 1, last + 1))
+        expected.append(forward[first][tags[first]] + inside + backward[words - 1 - last][tags[last]] - total)
+    assert total > 800 and 0.1 < np.exp(expected).mean() < 0.9
+    got = tf.function(crf.span_log_probabilities)(emissions[None], tags[None], None, firsts[None], lasts[None])
+    np.testing.assert_allclose(np.exp(got[0]), np.exp(expected), atol=2e-6)
+
+
 def test_numbers_are_those_of_pytorch_crf(reference):
     with np.load(reference / "crf" / "pytorch_crf.npz") as file:
         cases = {number: {key[2:]: file[key] for key in file if key.startswith(f"{number}/")} for number in range(4)}

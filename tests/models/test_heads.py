@@ -60,7 +60,7 @@ def test_token_logits_of_transformers(loaded):
 
 
 def test_span_logits_of_transformers(loaded):
-    model, batch, expected, real = loaded("question_answering")
+    model, batch, expected, real = loaded("question_answering", cls=SpanClassifier)
     assert isinstance(model, SpanClassifier)
     for name, got in model(batch).items():
         assert difference(got, expected[name], real) <= 1e-5

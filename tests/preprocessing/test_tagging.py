@@ -141,3 +141,10 @@ def test_a_stride_that_skips_text_is_refused(tokenizer, max_length, stride):
         TaggingPreprocessor(tokenizer, labels=TAGS, max_length=max_length, stride=stride)
     with pytest.raises(ValueError, match="max_length=7 leaves no room for a tagger's rows: 8 at least"):
         TaggingPreprocessor(tokenizer, labels=TAGS, max_length=7)
+
+
+def test_an_entity_ends_with_the_accents_of_its_last_letter(tagging):
+    text = "a cafe\u0301\u0323, the \u2764\ufe0f"  # a letter and two marks; a heart and the sign that it is an emoji
+    (answer,) = answers(tagging, [text], [["O", "B-LOC", "O", "O", "B-PER"]])
+    assert entities(answer) == [("cafe\u0301\u0323", "LOC", 2, 8), ("\u2764\ufe0f", "PER", 14, 16)]
+    assert text[14:16] == "\u2764\ufe0f"

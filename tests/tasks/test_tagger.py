@@ -32,7 +32,7 @@ def tokenizer(uncased_vocabulary):
 def make(tokenizer):
     """A function of options -> BertTagger whose answers differ from text to text."""
 
-    def make(labels=TAGS, **options):
+    def make(labels=TAGS, *, dtype=None, **options):
         keras.utils.set_random_seed(3)
         config = BertConfig(
             hidden_size=16,
@@ -44,7 +44,7 @@ def make(tokenizer):
             hidden_dropout_prob=0.0,
             attention_probs_dropout_prob=0.0,
         )
-        return BertTagger(BertEncoder(config), labels, tokenizer, **({"max_length": 24} | options))
+        return BertTagger(BertEncoder(config, dtype=dtype), labels, tokenizer, **({"max_length": 24} | options))
 
     return make
 
@@ -213,3 +213,37 @@ def test_what_does_not_fit_is_named(make, taggers, tmp_path):
     ):
         with pytest.raises(ValueError, match=message):
             call()
+
+
+def test_blank_rows_count_nowhere(make, monkeypatch):
+    """Beside a fit without them: 16 sentences of which three are two rows each, 19 rows, filled up to 20."""
+    words = [["so"] * 3] * 13 + [["long"] * 30] * 3
+    gold = [["O", "B-PER", "I-PER"]] * 13 + [["O"] * 29 + ["B-LOC"]] * 3
+    results, shapes = [], []
+    for fills_up in (True, False):
+        model = make(max_length=24, stride=20, crf=True)
+        monkeypatch.setattr(type(model.preprocessor), "fills_up", fills_up)
+        dataset = tf.data.Dataset.from_tensor_slices(({"words": tf.ragged.constant(words)}, tf.ragged.constant(gold)))
+        batches = model.training_batches(dataset, batch_size=16, seed=0)
+        shapes.append([batch[0]["input_ids"].shape[0] for batch in batches(0).take(1)])
+        history = model.fit(words, gold, batch_size=16, epochs=2, verbose=0).history
+        results.append((history, model.evaluate(words, gold, batch_size=16, verbose=0), model.get_weights()))
+    assert shapes == [[20], [19]]
+    (filled, plain_history), (evaluated, plain_evaluated), (weights, plain_weights) = zip(*results, strict=True)
+    for name, values in plain_history.items():
+        np.testing.assert_allclose(filled[name], values, rtol=1e-5, err_msg=name)
+    np.testing.assert_allclose(evaluated, plain_evaluated, rtol=1e-5)
+    for one, other in zip(weights, plain_weights, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dtype", ["mixed_bfloat16", "mixed_float16"])
+def test_a_crf_learns_in_half_precision(make, dtype, tmp_path):
+    model = make(crf=True, dtype=dtype)
+    model.compile(keras.optimizers.Adam(0.01))
+    history = model.fit(WORDS * 8, GOLD * 8, epochs=4, batch_size=16, verbose=0).history
+    assert np.isfinite(history["loss"]).all() and history["f1"][-1] == 1 > history["f1"][0]
+    assert [answer["tags"] for answer in model.answer(WORDS)] == GOLD
+    model.save(tmp_path / "model.keras")
+    assert [answer["tags"] for answer in keras.saving.load_model(tmp_path / "model.keras").answer(WORDS)] == GOLD

@@ -1,0 +1,135 @@
+"""The suite itself: a short real run, what both sides are handed, and what it refuses."""
+
+import gzip
+import importlib
+import json
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from benchmarks import __main__ as command
+from benchmarks import quality, quality_ner
+from benchmarks.peers import BenchmarkError
+
+TINY = ["--random", "--layers", 1, "--hidden", 64, "--seeds", 2, "--max_steps", 7, "--batch_size", 4]
+FIELDS = {
+    "suite", "task", "side", "peer", "dtype", "target", "score", "weights", "examples", "epochs", "batch_size", "learning_rate", "epsilon",
+    "threads", "rounds", "versions", "seeds", "steps", "loss_difference", "difference_points",
+    "validation", "test", "seconds", "loss", "stolen", "peer_validation", "peer_test", "peer_seconds", "peer_loss", "peer_stolen",
+    "ratio_median", "ratio_iqr", "ratio_quartiles", "ratio_fastest", "cpu", "cores", "platform", "python", "date", "kept_awake",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def files(root, tmp_path_factory):
+    """The first 24 sentences of each part of WNUT-17. Returns: dict of part -> path."""
+    directory = tmp_path_factory.mktemp("wnut17")
+    paths = {}
+    for part, source in quality_ner.FILES.items():
+        with gzip.open(source, "rt", encoding="utf-8") as file:
+            lines = [line if line.strip() else "\n" for line in file]
+        ends = [number for number, line in enumerate(lines) if line == "\n"]
+        paths[part] = directory / f"{part}.conll"
+        paths[part].write_text("".join(lines[: ends[23]]))
+    return paths
+
+
+@pytest.mark.slow
+def test_a_short_run_beside_transformers(root, tmp_path, files, peers_python):
+    pytest.importorskip("seqeval")
+    path = tmp_path / "out.json"
+    arguments = ["quality", "--peers_python", peers_python, "--json", path, *TINY]
+    arguments += [part for name, file in files.items() for part in (f"--{name}", file)]
+    done = subprocess.run([sys.executable, "-m", "benchmarks", *map(str, arguments)], cwd=root, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    (row,) = json.loads(path.read_text())
+    assert set(row) == FIELDS
+    assert (row["side"], row["peer"], row["examples"], row["steps"]) == ("keras_bert ner", "transformers", 24, 7)
+    assert row["loss_difference"] < 1e-4  # of six updates without dropout: the same weights, batches, optimizer and schedule
+    assert row["loss"][0] != row["loss"][1]
+    assert row["loss"] == pytest.approx(row["peer_loss"], rel=0.1)
+    assert all(len(row[name]) == 2 for name in ("seeds", "seconds", "peer_seconds", "test", "peer_test"))
+    assert {"keras_bert", "tensorflow", "torch", "transformers"} <= set(row["versions"])
+    assert "| seed | validation F1 of entities: ours, transformers | test F1" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "rounds"), [([], 3), (["--seeds", "2"], 2), (["--rounds", "4"], 4)], ids=["default", "seeds", "rounds"]
+)
+def test_a_round_is_a_seed(arguments, rounds):
+    assert command.parse(["quality", *arguments]).rounds == rounds
+
+
+def test_an_epoch_has_every_example_once_in_an_order_of_its_seed():
+    settings = {"examples": 10, "batch_size": 4, "epochs": 2}
+    steps = quality.steps_of(settings, 5)
+    assert [len(places) for places in steps] == [4, 4, 2] * 2
+    epochs = [[place for places in steps[first : first + 3] for place in places] for first in (0, 3)]
+    assert [sorted(epoch) for epoch in epochs] == [list(range(10))] * 2
+    assert epochs[0] != epochs[1] and steps == quality.steps_of(settings, 5) != quality.steps_of(settings, 6)
+    assert quality.steps_of(settings, 5, 4) == steps[:4]
+
+
+def test_files_of_two_data_sets_are_not_mixed():
+    options = command.parse(["quality", "--train", "a.conll"])
+    with pytest.raises(BenchmarkError, match="--validation, --test was not named: name all of train, validation, test, or none"):
+        quality.files_of(quality_ner, options)
+    assert quality.files_of(quality_ner, command.parse(["quality"])) == quality_ner.FILES
+
+
+def test_both_sides_get_rows_as_long_as_the_batchs_longest(bert_common, monkeypatch):
+    monkeypatch.delitem(sys.modules, "quality_common", raising=False)
+    common = importlib.import_module("quality_common")
+    data = {"train": {"input_ids": [[1, 2], [3], [4, 5, 6]], "labels": [[7], [], [8, 9]]}, "padding": {"input_ids": 0, "labels": -1}}
+    batch = common.padded(data, [2, 1])
+    assert batch["input_ids"].tolist() == [[4, 5, 6], [3, 0, 0]] and batch["input_ids"].dtype == np.int32
+    assert batch["labels"].tolist() == [[8, 9], [-1, -1]]
+
+
+def test_entities_are_scored_by_seqeval(tmp_path):
+    pytest.importorskip("seqeval")
+    path = tmp_path / "data.json"
+    path.write_text(json.dumps({"test": {"tags": [["B-a", "I-a", "O"], ["B-b"]]}}))
+    # Of two gold entities one is found, and of two found one is right.
+    assert quality_ner.score([["B-a", "I-a", "O"], ["B-a"]], "test", {"data": str(path)}) == pytest.approx(0.5)
+    assert quality_ner.score([["B-a", "O", "O"], ["O"]], "test", {"data": str(path)}) == 0
+
+
+class Side:
+    """Stands for a side of given losses, seconds and answers."""
+
+    def __init__(self, name, losses, seconds, answers):
+        self.name, self.losses, self.seconds, self.answers, self.log = name, losses, iter(seconds), answers, []
+
+    def ask(self, do, **request):
+        self.log.append((do, request.get("seed", request.get("part"))))
+        if do == "outputs":
+            return {"outputs": self.answers if "part" in request else self.losses}
+        return {"seconds": next(self.seconds), "loss": 0.5}
+
+
+def test_means_of_scores_and_ratio_of_seconds_by_turns():
+    ours, theirs = Side("ours", [2.0, 1.0], [10, 30], 0.75), Side("its", [2.0, 1.0], [20, 30], 0.5)
+    task = SimpleNamespace(score=lambda answers, part, settings: answers)
+    settings = {"examples": 8, "batch_size": 4, "epochs": 1}
+    row = quality.compare(task, ours, theirs, settings, SimpleNamespace(rounds=2, max_steps=None))
+    scored = [("outputs", "validation"), ("outputs", "test")]
+    assert ours.log == [("outputs", None), ("run", 0), *scored, ("run", 1), *scored]
+    assert row["difference_points"] == pytest.approx(25)
+    assert (row["ratio_median"], row["ratio_iqr"]) == (1.5, 0.5)
+    assert (row["seconds"], row["peer_seconds"], row["test"], row["peer_test"]) == ([10, 30], [20, 30], [0.75] * 2, [0.5] * 2)
+
+
+def test_sides_of_other_losses_are_not_trained():
+    ours, theirs = Side("ours", [2.0, 1.0], [], None), Side("its", [2.0, 1.01], [], None)
+    with pytest.raises(BenchmarkError, match=r"differ by 1.0e-02"):
+        quality.compare(None, ours, theirs, {"examples": 8, "batch_size": 4, "epochs": 1}, SimpleNamespace(rounds=1, max_steps=None))
+
+
+def test_without_seqeval_nothing_is_begun(monkeypatch):
+    monkeypatch.setattr(quality_ner.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(BenchmarkError, match="entities are scored by seqeval: pip install"):
+        quality_ner.prepare({}, None)
