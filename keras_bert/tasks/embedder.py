@@ -40,7 +40,7 @@ class BertEmbedder(TextTask):
         model.answer(["a fine film"])                               # [{"embedding": [...]}]
 
     An example of several texts is a tuple of columns, or in a dataset ((anchor, positive),) or ((text, other), score); `predict` gives
-    float32 [examples, texts, features] for it. `evaluate` adds how well the vectors do, see metrics.embedding_scores.
+    float32 [examples, texts, features] for it. `evaluate` adds how well the vectors do.
 
     Args:
         encoder: BertEncoder.
