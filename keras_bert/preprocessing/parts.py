@@ -49,7 +49,6 @@ def pad_parts(packer, tokens, *, multiple_of=None, parts=None):
     wide = {}
     for name, part in padded.items():
         padding = packer.tokenizer.pad_id if name == features.INPUT_IDS else 0
-        # A place for each part, by where it goes: a ragged tensor's to_tensor is slower, and forgets static shapes.
         places = tf.stack([lengths.value_rowids(), tf.ragged.range(counts).values], axis=1)
         empty = tf.fill(tf.stack([tf.size(counts, tf.int64), most, length]), tf.constant(padding, part.dtype))
         wide[name] = tf.reshape(tf.tensor_scatter_nd_update(empty, places, part), tf.stack([-1, most * length]))

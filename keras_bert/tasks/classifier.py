@@ -105,6 +105,16 @@ class BertClassifier(TextTask):
         """
         return super().from_pretrained(path, labels=labels, **options)
 
+    @classmethod
+    def _settings_from(cls, checkpoint, options):
+        settings = super()._settings_from(checkpoint, options)
+        theirs = checkpoint.settings.get("problem_type") or SINGLE_LABEL
+        if options.get("labels") not in (None, checkpoint.labels) or (options.get("problem_type") or theirs) != theirs:
+            for name in ("thresholds", "rejection_threshold"):  # chosen for other answers
+                if options.get(name) is None:
+                    settings.pop(name, None)
+        return settings
+
     # Learning.
 
     def default_loss(self):

@@ -39,6 +39,8 @@ def test_each_label_has_the_threshold_of_its_best_f1(quick_config, tiny_tokenize
     assert export.verify_saved_model(path, model) <= 1e-5
     model.save_pretrained(tmp_path / "ours")
     assert keras_bert.from_pretrained(tmp_path / "ours").answer(TEXTS) == model.answer(TEXTS)
+    with pytest.warns(UserWarning, match="newly initialised"):
+        assert BertClassifier.from_pretrained(tmp_path / "ours", labels=["x", "w"]).thresholds is None  # they were of other labels
     for thresholds, words in (([0.1], "1 thresholds for the 3 labels"), ([0.1, 2, 0.3], "the threshold of 'y' is 2")):
         with pytest.raises(ValueError, match=words):
             model.thresholds = thresholds
