@@ -76,7 +76,8 @@ class MultipleChoicePreprocessor(TextPreprocessor):
         named = x if isinstance(x, dict) else dict(zip((TEXT, CHOICES), x, strict=False)) if isinstance(x, (tuple, list)) else {}
         if set(named) != {TEXT, CHOICES} or (isinstance(x, (tuple, list)) and len(x) != 2):
             raise ValueError(f"a dataset of questions holds {{{TEXT!r}: ..., {CHOICES!r}: ...}}, or such with a label; got elements {x}")
-        return {TEXT: named[TEXT], CHOICES: named[CHOICES]}
+        choices = named[CHOICES]
+        return {TEXT: named[TEXT], CHOICES: choices.to_tensor("") if isinstance(choices, tf.RaggedTensor) else choices}
 
     def encode_targets_of(self, columns, targets):
         counts = [sum(1 for choice in row if choice) for row in columns[CHOICES]]
@@ -97,7 +98,6 @@ class MultipleChoicePreprocessor(TextPreprocessor):
 
     def rows(self, columns, targets=None, weights=None, *, seed=None):
         choices = columns[CHOICES]
-        choices = choices.to_tensor("") if isinstance(choices, tf.RaggedTensor) else choices
         places = tf.range(1, tf.shape(choices, tf.int64)[1] + 1)
         counts = tf.reduce_max(tf.where(choices == "", tf.zeros([], tf.int64), places[None]), axis=1)  # up to the last that is there
         counts = tf.maximum(counts, 0)  # of no choices at all, the least number

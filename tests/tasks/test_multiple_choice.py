@@ -11,6 +11,7 @@ from safetensors.numpy import load_file
 
 import export
 import keras_bert
+from export import ask
 from keras_bert import BertClassifier, BertEncoder, BertMultipleChoice, BertPacker, checkpoints
 from keras_bert.data import read_multiple_choice
 from keras_bert.training import create_optimizer
@@ -99,7 +100,7 @@ def test_the_loss_is_of_the_choices_that_there_are(model):
     assert accuracy == pytest.approx(np.mean([row.argmax() == label for row, label in zip(expected, labels, strict=True)]))
 
 
-def test_it_learns_from_a_file_and_its_answers_are_served(make, tmp_path, answers_of_forks):
+def test_it_learns_from_a_file_and_its_answers_are_served(make, tmp_path, answers_of_forks, capsys):
     lines = ["sent1,sent2,ending0,ending1,ending2,label"]
     for number in range(12):
         endings = ["bad .", "bad b", "no c"]
@@ -119,6 +120,10 @@ def test_it_learns_from_a_file_and_its_answers_are_served(make, tmp_path, answer
     columns = {"text": tf.constant(TEXTS), "choices": tf.ragged.constant(CHOICES).to_tensor("")}
     reply = {name: part.numpy() for name, part in tf.saved_model.load(served).signatures["serving_default"](**columns).items()}
     answers = model.answer((TEXTS, CHOICES))
+    capsys.readouterr()
+    ask.main([str(served), "--text", *TEXTS, "--choices", *map("|".join, CHOICES)])
+    printed = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [(line["choice"], line["text"]) for line in printed] == [(answer["choice"], answer["text"]) for answer in answers]
     assert [text.decode() for text in reply["text"]] == [answer["text"] for answer in answers]
     assert reply["count"].tolist() == [2, 3, 4] and reply["choice"].tolist() == [answer["choice"] for answer in answers]
     for row, answer in zip(reply["probabilities"], answers, strict=True):
