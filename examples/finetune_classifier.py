@@ -100,6 +100,8 @@ def parse_flags():
     options = parser.parse_args()
     if options.reject and options.problem_type != "single_label":
         parser.error("--reject is of one label of several: --problem_type single_label")
+    if options.balanced_sampling and options.class_weights == ["balanced"]:
+        parser.error("--balanced_sampling beside --class_weights balanced makes up for skewed labels twice; leave one out")
     if options.train is None:
         options.text_columns, options.label_column = [1], 0
         options.labels = options.labels or ["negative", "positive"]
