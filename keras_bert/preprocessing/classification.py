@@ -137,7 +137,8 @@ class ClassificationPreprocessor(TextPreprocessor):
         if part_lib.PART_LENGTHS not in rows.tokens:
             return super().pad(rows, multiple_of=multiple_of)
         parts = self.max_windows if self.pad_to_multiple_of is None else None
-        return part_lib.pad_parts(self.packer, rows.tokens, multiple_of=multiple_of, parts=parts), rows.targets, rows.weights
+        options = {"multiple_of": multiple_of, "parts": parts, "few_shapes": True}
+        return part_lib.pad_parts(self.packer, rows.tokens, **options), rows.targets, rows.weights
 
     def padded_lengths(self, rows, *, multiple_of=None):
         if part_lib.PART_LENGTHS not in rows.tokens:

@@ -29,11 +29,12 @@ def side_by_side(tokens, counts):
     return wide | {PART_LENGTHS: tf.RaggedTensor.from_row_lengths(lengths, counts, validate=False)}
 
 
-def pad_parts(packer, tokens, *, multiple_of=None, parts=None):
+def pad_parts(packer, tokens, *, multiple_of=None, parts=None, few_shapes=False):
     """Wide rows to a batch.
 
     Args: packer: BertPacker. tokens: what side_by_side gives. multiple_of: see BertPacker.pad. parts: how many an example has room for,
-        where shapes are static; None: as many as the greatest number in the batch.
+        where shapes are static; None: as many as the greatest number in the batch. few_shapes: round that up, by an eighth at most, to one
+        of few numbers: each new number of the network's rows costs XLA a compilation.
     Returns: dict of int32 [examples, parts * length], and features.PART_MASK [examples, parts].
     """
     lengths = tokens[PART_LENGTHS]
@@ -45,6 +46,7 @@ def pad_parts(packer, tokens, *, multiple_of=None, parts=None):
     padded = packer.pad(single, multiple_of=multiple_of)  # [parts of all, length]
     counts = lengths.row_lengths()
     most = tf.constant(parts, tf.int64) if parts is not None else tf.maximum(lengths.bounding_shape(axis=1), 1)
+    most = _rounded_up(most) if few_shapes and parts is None else most
     length = tf.shape(padded[features.INPUT_IDS], tf.int64)[1]
     wide = {}
     for name, part in padded.items():
@@ -59,6 +61,14 @@ def pad_parts(packer, tokens, *, multiple_of=None, parts=None):
             for name, part in wide.items()
         }
     return wide
+
+
+def _rounded_up(count):
+    """A count up to 16 as it is, up to 32 to a multiple of 2, up to 64 of 4, ... Args, Returns: int64 scalar."""
+    step = tf.constant(1, tf.int64)
+    for most in (16, 32, 64, 128, 256):
+        step = tf.where(count > most, tf.constant(most // 8, tf.int64), step)
+    return count + -count % step
 
 
 def padded_lengths(packer, tokens, *, multiple_of=None):

@@ -61,6 +61,15 @@ def test_wide_rows_are_split_into_what_the_packer_makes_of_each_window(tiny_toke
         assert not rest.any()  # [PAD] is 0 here
 
 
+def test_many_windows_come_in_few_numbers(tiny_tokenizer):
+    packer = BertPacker(tiny_tokenizer, 4, pad_to_multiple_of=4)
+    expected = {1: 1, 3: 3, 16: 16, 17: 18, 18: 18, 31: 32, 33: 36, 65: 72}
+    for count, rounded in expected.items():
+        wide = side_by_side(packer.join(tf.ragged.constant([[5]] * count, tf.int32)), tf.constant([count], tf.int64))
+        mask = pad_parts(packer, wide, few_shapes=True)["part_mask"].numpy()
+        assert mask.tolist() == [[1] * count + [0] * (rounded - count)]
+
+
 def test_logits_are_joined_over_the_windows_that_there_are():
     outputs, mask = tf.constant([[1.0, -4.0], [3.0, -2.0], [-5.0, 7.0], [9.0, 9.0]]), tf.constant([[1, 1], [1, 0]])
     assert join_windows(outputs, mask, "mean").numpy().tolist() == [[2, -3], [-5, 7]]
