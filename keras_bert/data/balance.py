@@ -112,7 +112,7 @@ def _targets_of(dataset):
     spec = dataset.element_spec
     if not (isinstance(spec, tuple) and len(spec) in (2, 3)):
         raise ValueError(f"the dataset holds no labels; its elements should be (text, label), not {spec}")
-    is_batched = tf.nest.flatten(spec[0])[0].shape.rank > 0
+    is_batched = min(part.shape.rank for part in tf.nest.flatten(spec[0])) > 0
     targets = dataset.map(lambda x, target, *rest: target)
     targets = targets if is_batched else targets.batch(AT_ONCE)
     for part in targets:
