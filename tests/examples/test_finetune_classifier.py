@@ -223,7 +223,7 @@ def test_every_kind_is_trained_and_reported(tmp_path, start, root, checkpoint, k
     output_dir = tmp_path / "run"
     process = start(command(root, checkpoint, kinds, output_dir, *files, "--validate_every", 60, "--learning_rate", 5e-3, *flags))
     got = figures(process)
-    assert got[figure] > 0.5 and 0 <= got["over_length"] <= 1
+    assert got[figure] > 0.2 and 0 <= got["over_length"] <= 1
     report = json.loads((output_dir / "report.json").read_text())
     assert round(report[figure.removeprefix("test_")], 4) == got[figure]
     assert (output_dir / "confusions.png").exists() == (name == "intents.tsv")
