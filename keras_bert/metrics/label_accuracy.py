@@ -37,7 +37,7 @@ class LabelAccuracy(keras.metrics.SparseCategoricalAccuracy):
 
     def only_label(self):
         """The id that every one of many texts got although others were right, or None. Returns: int or None."""
-        predicted, right = (np.asarray(variable.value) for variable in (self.predicted, self.right))
+        predicted, right = (np.asarray(ops.convert_to_tensor(variable)) for variable in (self.predicted, self.right))
         is_alone = (predicted > 0).sum() == 1 and (right > 0).sum() > 1
         return int(predicted.argmax()) if is_alone and predicted.sum() >= MANY else None
 

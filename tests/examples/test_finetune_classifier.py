@@ -214,7 +214,11 @@ def kinds(tmp_path_factory):
         ("numbers.tsv", ["--problem_type", "score", "--target_scale", 5, "--text_columns", 1, 2, "--label_column", 0], "test_pearson"),
         ("numbers.tsv", ["--problem_type", "regression", "--text_columns", 1, "--label_column", 0, "--truncate", "tail"], "test_spearman"),
         ("intents.tsv", ["--reject", "oos", "--class_weights", "praise=3", "--balanced_sampling"], "test_in_scope_accuracy"),
-        ("several.tsv", ["--problem_type", "multi_label", "--separator", "|", "--truncate", "windows", "--max_length", 12], "test_macro_f1"),
+        (
+            "several.tsv",
+            ["--problem_type", "multi_label", "--separator", "|", "--truncate", "windows", "--max_length", 12],
+            "test_macro_f1",
+        ),
     ],
     ids=["several", "score", "regression", "reject", "windows"],
 )
