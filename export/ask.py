@@ -2,6 +2,7 @@
 
     python -m export.ask out/saved_model/1 --text "a fine film" "a waste of time"
     python -m export.ask out/saved_model/1 --text "a man sleeps" --text_pair "a person is awake"
+    python -m export.ask out/saved_model/1 --text "the sky is" --choices "blue|a fish|on foot"
 
 The flags after the directory are the inputs of its serving_default, by their names, each with as many values as there are examples;
 without any, they are listed. One JSON object is printed for each example. Arrays go in and out by file: --inputs IN.npz --outputs
@@ -75,10 +76,20 @@ def main(arguments=None):
     if sorted(columns) != names or len({len(values) for values in columns.values()}) != 1 or not all(columns.values()):
         takes = " and ".join(f"--{name}" for name in names) or "no strings: it was exported without a tokenizer"
         parser.error(f"{options.saved_model} takes {takes}, each with as many values as there are examples")
-    answers = ask(loaded, {f"{DEFAULT}/{name}": np.array([text.encode() for text in values]) for name, values in columns.items()})
+    specs = loaded.signatures[DEFAULT].structured_input_signature[1]
+    answers = ask(loaded, {f"{DEFAULT}/{name}": _array(values, specs[name]) for name, values in columns.items()})
     for index in range(len(columns[names[0]])):
         answer = {name.split("/")[1]: _plain(value[index].tolist()) for name, value in sorted(answers.items())}
         print(json.dumps({name: values[index] for name, values in columns.items()} | answer, ensure_ascii=False))
+
+
+def _array(values, spec):
+    """What is given for an input, as it takes it: a text an example, or several with | between, and "" where others have more."""
+    if spec.shape.rank == 1:
+        return np.array([text.encode() for text in values])
+    rows = [text.encode().split(b"|") for text in values]
+    most = max(map(len, rows))
+    return np.array([row + [b""] * (most - len(row)) for row in rows])
 
 
 def _plain(value):

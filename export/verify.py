@@ -9,6 +9,7 @@ import numpy as np
 
 from keras_bert import features
 from keras_bert.layers import onednn
+from keras_bert.preprocessing import split_parts
 from keras_bert.tasks.servable import IDS, SERVING_DEFAULT
 
 ASK = os.path.join(os.path.dirname(os.path.abspath(__file__)), "ask.py")
@@ -37,11 +38,11 @@ def verify_saved_model(path, model):
     """
     asked = {}
     if model.tokenizer is not None:
-        names = list(model.preprocessor.input_signature())
-        asked[SERVING_DEFAULT] = {name: np.roll(np.array(PROBE_TEXTS, "S"), -index) for index, name in enumerate(names)}
+        names = model.preprocessor.input_signature()
+        asked[SERVING_DEFAULT] = {name: _probes(spec, index) for index, (name, spec) in enumerate(names.items())}
         columns = {name: column.tolist() for name, column in asked[SERVING_DEFAULT].items()}
         expected = {SERVING_DEFAULT: model.answer_arrays(columns)}
-        inputs = model.preprocess(*columns.values())
+        inputs = split_parts(model.preprocess(*columns.values()))  # a row each is what the signature takes
         asked[IDS] = {name: np.asarray(inputs[name]) for name in features.UNPACKED}
     else:
         expected = {}
@@ -49,6 +50,13 @@ def verify_saved_model(path, model):
     expected[IDS] = model.answer_arrays(asked[IDS])
     served = run_saved_model(path, {f"{name}/{key}": value for name, inputs in asked.items() for key, value in inputs.items()})
     return max(_difference(path, name, served, answers) for name, answers in expected.items())
+
+
+def _probes(spec, index):
+    """What is asked of an input: [texts], or [texts, 3]. Args: spec: tf.TensorSpec. index: of the input."""
+    texts = np.array(PROBE_TEXTS, "S")
+    columns = [np.roll(texts, -index - each) for each in range(3)]
+    return columns[0] if spec.shape.rank == 1 else np.stack(columns, axis=1)
 
 
 def _difference(path, signature, served, expected):

@@ -15,6 +15,7 @@ _HOMES = {
     "BertEncoder": "keras_bert.models",
     "BertIntentSlots": "keras_bert.tasks",
     "BertMaskedLM": "keras_bert.tasks",
+    "BertMultipleChoice": "keras_bert.tasks",
     "BertNextSentence": "keras_bert.tasks",
     "BertPacker": "keras_bert.text",
     "BertPretrainer": "keras_bert.tasks",

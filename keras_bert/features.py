@@ -16,6 +16,10 @@ MASKED_WEIGHTS = "masked_weights"  # 1 for a real question, 0 for padding
 
 WORD_POSITIONS = "word_positions"  # tagging: where in the row each word's first piece stands, [batch, words]; 0, which is [CLS], is padding
 
+# An example of several rows, windows or choices, is one wide row: the inputs above are [batch, parts * length], and of the parts, [batch,
+# parts], 1 marks one that is there, 0 padding.
+PART_MASK = "part_mask"
+
 DTYPE = "int32"
 UNPACKED = (INPUT_IDS, TOKEN_TYPE_IDS, ATTENTION_MASK)
 PACKED = (*UNPACKED, POSITION_IDS, SEQUENCE_IDS)

@@ -307,40 +307,52 @@ class Labels:
 # Numbers.
 
 
-def encode_scores(scores):
+def encode_scores(scores, *, columns=1, most=math.inf):
     """Targets of a regression, or of a model with one score, in memory.
 
-    Args: scores: list, array, tensor or Series of numbers, [batch] or [batch, 1].
-    Returns: float32 array [batch].
-    Raises: ValueError naming the first that is no finite number.
+    Args:
+        scores: list, array, tensor or Series of numbers, [batch] or [batch, 1]; of several columns [batch, columns].
+        columns: numbers of a text. most: where this is a number, scores are from 0 to it, as the shares that a scorer learns.
+    Returns: float32 array [batch], or [batch, columns].
+    Raises: ValueError naming the first that is no finite number, or out of range.
     """
     array = _array(scores)
     if array.dtype.kind in "USO":
         index, score = next((index, score) for index, score in enumerate(array.reshape(-1).tolist()) if not isinstance(score, Real))
         raise ValueError(f"score {index} is {_text(score)!r}; expected numbers")
-    if array.dtype.kind not in "iufb" or not _is_column(array.shape):
-        raise ValueError(_wrong_scores(array.dtype, array.shape))
-    array = array.reshape(-1)
-    wrong = np.flatnonzero(~np.isfinite(array))
+    if array.dtype.kind not in "iufb" or not (_is_column(array.shape) if columns == 1 else array.shape[1:] == (columns,)):
+        raise ValueError(_wrong_scores(array.dtype, array.shape, columns))
+    array = array.reshape(-1) if columns == 1 else array
+    wrong = np.argwhere(~(np.isfinite(array) & ((array >= 0) & (array <= most) | (most == math.inf))))
     if wrong.size:
-        raise ValueError(f"score {wrong[0]} is {array[wrong[0]]}; expected finite numbers")
+        place = tuple(wrong[0])
+        raise ValueError(f"score {place[0]} is {array[place]}; expected {_score_range(most)}")
     return array.astype("float32")
 
 
-def encode_scores_in_graph(scores):
-    """`encode_scores` in TensorFlow ops. Args: scores: numbers, [batch] or [batch, 1]. Returns: float32 [batch]. Raises: as there."""
+def encode_scores_in_graph(scores, *, columns=1, most=math.inf):
+    """`encode_scores` in TensorFlow ops. Args: as there; scores: tensor. Returns: float32 tensor of the same shape. Raises: as there."""
     import tensorflow as tf
 
-    message = _wrong_scores(scores.dtype.name, scores.shape)
+    message = _wrong_scores(scores.dtype.name, scores.shape, columns)
     if not (scores.dtype.is_floating or scores.dtype.is_integer or scores.dtype == tf.bool):
         raise ValueError(message)
-    scores = tf.cast(_column_in_graph(scores, message), tf.float32)
-    with tf.control_dependencies([_check(tf.math.is_finite(scores), "a score is not a finite number; scores:", scores)]):
+    if columns > 1 and not scores.shape.is_compatible_with([None, columns]):
+        raise ValueError(message)
+    scores = tf.cast(_column_in_graph(scores, message) if columns == 1 else tf.ensure_shape(scores, [None, columns]), tf.float32)
+    right = tf.math.is_finite(scores)
+    right = right if most == math.inf else right & (scores >= 0) & (scores <= most)
+    with tf.control_dependencies([_check(right, f"a score is not {_score_range(most)}; scores:", scores)]):
         return tf.identity(scores)
 
 
-def _wrong_scores(dtype, shape):
-    return f"scores are {dtype} of shape {shape}; expected numbers, [batch] or [batch, 1]"
+def _score_range(most):
+    return "a finite number" if most == math.inf else f"a number from 0 to {most}"
+
+
+def _wrong_scores(dtype, shape, columns):
+    shapes = "[batch] or [batch, 1]" if columns == 1 else f"[batch, {columns}]"
+    return f"scores are {dtype} of shape {shape}; expected numbers, {shapes}"
 
 
 # What users hold, and tensors.

@@ -254,7 +254,7 @@ def test_scores_of_other_types(given):
 @pytest.mark.parametrize(
     ("given", "words", "words_in_graph"),
     [
-        ([0.5, np.nan], "score 1 is nan; expected finite numbers", "a score is not a finite number"),
+        ([0.5, np.nan], "score 1 is nan; expected a finite number", "a score is not a finite number"),
         (["0.5"], "score 0 is '0.5'; expected numbers", r"scores are string of shape \(1,\); expected numbers"),
         (
             np.zeros([2, 2]),

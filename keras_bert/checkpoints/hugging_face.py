@@ -26,6 +26,7 @@ NETWORKS = {
     "BertForPreTraining": "Pretrainer",
     "BertForMaskedLM": "MaskedLM",
     "BertForNextSentencePrediction": "NextSentence",
+    "BertForMultipleChoice": "MultipleChoice",
     "BertForSequenceClassification": "SequenceClassifier",
     "BertForTokenClassification": "TokenClassifier",
     "BertForQuestionAnswering": "SpanClassifier",

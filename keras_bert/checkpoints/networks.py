@@ -71,6 +71,7 @@ def build_network(checkpoint, cls, *, dtype=None, labels=None, **options):
         theirs = checkpoint.labels if is_same or checkpoint.network is None else None
         num_labels, fits = _count_labels(checkpoint, labels, options.pop("num_labels", None), theirs)
         fresh += [] if fits else cls.LABELLED
+    fresh += () if is_same or checkpoint.network is None else cls.OWN
     fresh += cls.fresh_parts(options, said)
     wanted = cls.wants_pooler(options)
     # Used or not, a pooler that was saved with the network comes back.

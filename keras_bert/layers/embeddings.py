@@ -79,7 +79,7 @@ class BertEmbeddings(keras.layers.Layer):
         positions = ops.cast(positions, self.compute_dtype)
         words = ops.cast(ops.take(self.word_table, input_ids, axis=0), self.compute_dtype)
         if self._perturbation is not None:
-            words = words + ops.cast(self._perturbation, words.dtype)
+            words = words + ops.reshape(ops.cast(self._perturbation, words.dtype), ops.shape(words))
         # Two or so rows: a product with a one-hot has a dense, cheap gradient, which a gather has not.
         chosen = ops.one_hot(token_type_ids, self.type_vocab_size, dtype=self.compute_dtype)  # (B, T, types)
         # A one-hot of a type that is not there is 0, a silent third segment: the second text of a pair where there is one type alone.
@@ -93,7 +93,7 @@ class BertEmbeddings(keras.layers.Layer):
     def perturbed(self, perturbation):
         """Add `perturbation` to the word embeddings of each call made inside: for adversarial training.
 
-        Args: perturbation: float [batch, length, hidden_size].
+        Args: perturbation: float [batch, length, hidden_size]; or of as many numbers, of examples whose rows stand side by side.
         """
         self._perturbation = perturbation
         try:

@@ -6,11 +6,10 @@ draw_confusions(gold, predicted, "confusions.png")
 """
 
 import collections
-import os
 
 import numpy as np
 
-from keras_bert.files import replaced_file
+from keras_bert.metrics.confusion_picture import draw_table
 from keras_bert.tags import is_entity_tag, spans
 
 _AS_BIOES = {"L": "E", "U": "S"}
@@ -98,29 +97,12 @@ def draw_confusions(gold, predicted, path):
     types, same, other = entity_confusions(gold, predicted)
     if not types:
         raise ValueError("there are no entities to draw, neither gold nor predicted ones")
-    try:
-        from matplotlib.figure import Figure  # without pyplot: it draws to files, and leaves the user's backend alone
-    except ImportError as error:
-        raise ImportError("pictures are drawn by matplotlib: pip install keras3-bert[plot]") from error
     total = same + other
-    share = total / np.maximum(total.sum(axis=1, keepdims=True), 1)
-    side = 2.5 + 0.9 * len(total)
-    figure = Figure(figsize=(side + 1, side), dpi=120, layout="constrained")
-    axes = figure.subplots()
-    image = axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
-    for row, column in zip(*np.nonzero(total), strict=True):
-        text = str(same[row, column]) + (f"\n+{other[row, column]}" if other[row, column] else "")
-        axes.text(column, row, text, ha="center", va="center", color="white" if share[row, column] > 0.5 else "black")
-    axes.set_xticks(range(len(total)), [*types, MISSED], rotation=45, ha="right")
-    axes.set_yticks(range(len(total)), [*types, SPURIOUS])
-    axes.set_xlabel("found as")
-    axes.set_ylabel("gold")
-    figure.suptitle("Entities, and what they are found as\n(+: only some of the words)")
-    figure.colorbar(image, label="share of the row")
-    path = os.fspath(path)
-    with replaced_file(path) as aside:
-        figure.savefig(aside, format="png")
-    return path
+    texts = [
+        [f"{a}\n+{b}" if b else str(a) for a, b in zip(*both, strict=True)] for both in zip(same.tolist(), other.tolist(), strict=True)
+    ]
+    title = "Entities, and what they are found as\n(+: only some of the words)"
+    return draw_table(path, total, texts, rows=[*types, SPURIOUS], columns=[*types, MISSED], title=title)
 
 
 def _checked(gold, predicted):

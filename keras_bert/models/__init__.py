@@ -3,6 +3,7 @@
 from keras_bert.models.encoder import BertEncoder
 from keras_bert.models.intent_slots import IntentSlots
 from keras_bert.models.masked_lm import MaskedLM
+from keras_bert.models.multiple_choice import MultipleChoice
 from keras_bert.models.next_sentence import NextSentence
 from keras_bert.models.pretrainer import Pretrainer
 from keras_bert.models.role_labeler import RoleLabeler
@@ -16,6 +17,7 @@ __all__ = [
     "BertEncoder",
     "IntentSlots",
     "MaskedLM",
+    "MultipleChoice",
     "NextSentence",
     "Pretrainer",
     "RoleLabeler",

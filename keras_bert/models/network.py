@@ -12,6 +12,7 @@ class EncoderWithHead(keras.Model):
 
     OPTIONS = ()  # of a subclass: arguments that a checkpoint may give, beside the encoder and num_labels
     LIKE = ()  # of a subclass: names of other networks with the same head, of whose checkpoints it takes the head too
+    OWN = ()  # of a subclass: layers that other networks have under the same name, trained on something else
     LABELLED = ()  # of a subclass that takes num_labels: the layers with a score a label, which fit those labels alone
 
     def __init__(self, encoder, inputs, outputs, **kwargs):

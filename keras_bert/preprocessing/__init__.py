@@ -4,7 +4,9 @@ from keras_bert.preprocessing.classification import ClassificationPreprocessor
 from keras_bert.preprocessing.embedding import EmbeddingPreprocessor
 from keras_bert.preprocessing.intent_slots import IntentSlotsPreprocessor
 from keras_bert.preprocessing.masked_lm import MaskedLMPreprocessor
+from keras_bert.preprocessing.multiple_choice import MultipleChoicePreprocessor
 from keras_bert.preprocessing.next_sentence import NextSentencePreprocessor, PretrainingPreprocessor
+from keras_bert.preprocessing.parts import split_parts
 from keras_bert.preprocessing.preprocessor import Preprocessor, Rows, example_lengths, fill_up, take_examples
 from keras_bert.preprocessing.question_answering import QuestionAnsweringPreprocessor
 from keras_bert.preprocessing.role_labeling import RoleLabelingPreprocessor
@@ -16,6 +18,7 @@ __all__ = [
     "EmbeddingPreprocessor",
     "IntentSlotsPreprocessor",
     "MaskedLMPreprocessor",
+    "MultipleChoicePreprocessor",
     "NextSentencePreprocessor",
     "Preprocessor",
     "PretrainingPreprocessor",
@@ -26,5 +29,6 @@ __all__ = [
     "TextPreprocessor",
     "example_lengths",
     "fill_up",
+    "split_parts",
     "take_examples",
 ]

@@ -4,6 +4,7 @@ import tensorflow as tf
 
 from keras_bert import features
 from keras_bert.preprocessing.classification import ClassificationPreprocessor
+from keras_bert.preprocessing.text import TextPreprocessor
 from keras_bert.problem_type import SOFTMAX, activate
 
 IS_NEXT, NOT_NEXT = "is_next", "not_next"  # ids 0 and 1, as google-research and Transformers have them
@@ -19,7 +20,7 @@ class NextSentencePreprocessor(ClassificationPreprocessor):
         super().__init__(tokenizer, labels=[IS_NEXT, NOT_NEXT], text_pair=True if text_pair is None else text_pair, **options)
 
     def get_config(self):
-        return {name: value for name, value in super().get_config().items() if name not in ("labels", "problem_type")}
+        return TextPreprocessor.get_config(self)
 
 
 class PretrainingPreprocessor(NextSentencePreprocessor):

@@ -64,6 +64,10 @@ class TextPreprocessor(Preprocessor):
         tokens = self.packer.join(first, second)
         if self.type_vocab_size == 1:
             tokens[features.TOKEN_TYPE_IDS] = tf.zeros_like(tokens[features.TOKEN_TYPE_IDS])
+        return self._rows(tokens, targets, weights)
+
+    def _rows(self, tokens, targets, weights):
+        """Rows of an example a row. Args: tokens: dict of int32 tf.RaggedTensor [examples, (tokens)]. Returns: Rows."""
         targets = () if targets is None else self.encode_targets_in_graph(targets)
         counts = tf.ones_like(tokens[features.INPUT_IDS].row_lengths(), tf.int32)
         return Rows(tokens, counts, targets, () if weights is None else weights)

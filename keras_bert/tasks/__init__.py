@@ -10,6 +10,7 @@ _HOMES = {
     "BertEmbedder": "keras_bert.tasks.classes",
     "BertIntentSlots": "keras_bert.tasks.classes",
     "BertMaskedLM": "keras_bert.tasks.classes",
+    "BertMultipleChoice": "keras_bert.tasks.classes",
     "BertNextSentence": "keras_bert.tasks.classes",
     "BertPretrainer": "keras_bert.tasks.classes",
     "BertQuestionAnswerer": "keras_bert.tasks.classes",

@@ -13,6 +13,7 @@ from keras_bert.tasks.classifier import BertClassifier
 from keras_bert.tasks.embedder import BertEmbedder
 from keras_bert.tasks.intent_slots import BertIntentSlots
 from keras_bert.tasks.masked_lm import BertMaskedLM
+from keras_bert.tasks.multiple_choice import BertMultipleChoice
 from keras_bert.tasks.next_sentence import BertNextSentence
 from keras_bert.tasks.pretrainer import BertPretrainer
 from keras_bert.tasks.question_answerer import BertQuestionAnswerer
@@ -24,6 +25,7 @@ _CLASSES = (
     BertEmbedder,
     BertIntentSlots,
     BertMaskedLM,
+    BertMultipleChoice,
     BertNextSentence,
     BertPretrainer,
     BertQuestionAnswerer,

@@ -57,8 +57,7 @@ class Predictor:
         step, rows, order, bounds = self._ordered(columns, batch_size or BATCH_SIZE, budget)
         function = self._function(("padded", step), functools.partial(self._padded, step), lambda: [_relaxed(rows), _EXAMPLES])
         batches = [function(rows, tf.constant(order[start:end])) for start, end in bounds]
-        length = self.preprocessor.max_length if self._is_static else None
-        specs = {name: tf.TensorSpec([None, length], part.dtype) for name, part in batches[0].items()}
+        specs = {name: tf.TensorSpec([None, part.shape[1] if self._is_static else None], part.dtype) for name, part in batches[0].items()}
         dataset = tf.data.Dataset.from_generator(lambda: iter(batches), output_signature=specs)
         return dataset.apply(tf.data.experimental.assert_cardinality(len(batches))), _places(order)
 
@@ -68,9 +67,10 @@ class Predictor:
 
     def of_inputs(self, inputs, batch_size=None):
         """Args: inputs: dict of the batch contract, int32 [batch, length]."""
-        inputs = {name: tf.constant(inputs[name], tf.int32) for name in features.UNPACKED}
-        signature = {name: tf.TensorSpec([None, None], tf.int32, name=name) for name in features.UNPACKED}
-        function = self._function("inputs", self.from_inputs, lambda: [signature])
+        names = (*features.UNPACKED, *({features.PART_MASK} & set(inputs)))
+        inputs = {name: tf.constant(inputs[name], tf.int32) for name in names}
+        signature = {name: tf.TensorSpec([None, None], tf.int32, name=name) for name in names}
+        function = self._function(("inputs", *names), self.from_inputs, lambda: [signature])
         batch_size = batch_size or BATCH_SIZE
         starts = range(0, len(inputs[features.INPUT_IDS]), batch_size)
         return joined([_arrays(function({name: part[start : start + batch_size] for name, part in inputs.items()})) for start in starts])
@@ -173,8 +173,8 @@ _EXAMPLES = tf.TensorSpec([None], tf.int32)
 
 
 def _strings(columns):
-    """The signature of columns: dict of name -> tf.TensorSpec."""
-    return {name: tf.TensorSpec([None], tf.string, name=name) for name in columns}
+    """The signature of columns, of strings or of equal lists of them: dict of name -> tf.TensorSpec."""
+    return {name: tf.TensorSpec([None] * (1 + np.ndim(column[0])), tf.string, name=name) for name, column in columns.items()}
 
 
 def _relaxed(rows):

@@ -8,6 +8,7 @@ from keras_bert.models import BertEncoder
 _TASK_OF_NETWORK = {
     "IntentSlots": "BertIntentSlots",
     "MaskedLM": "BertMaskedLM",
+    "MultipleChoice": "BertMultipleChoice",
     "NextSentence": "BertNextSentence",
     "Pretrainer": "BertPretrainer",
     "RoleLabeler": "BertSemanticRoleLabeler",

@@ -79,4 +79,4 @@ class _WithNetwork:
         self._call = call
 
     def predicted(self, inputs):
-        return self._task.predictions(self._call(inputs, training=False))
+        return self._task.predictions(self._task.through(functools.partial(self._call, training=False), inputs))

@@ -131,7 +131,14 @@ class Task(RawData):
         return self.preprocessor.fills_up
 
     def call(self, features, training=None):
-        return self.network(features, training=training)
+        return self.through(functools.partial(self.network, training=training), features)
+
+    def through(self, network, inputs):
+        """What a network gives for the model inputs, an example each: of an example that is several of the network's rows, joined.
+
+        Args: network: function of the batch contract. inputs: dict of the model inputs. Returns: (nested) tensors [examples, ...].
+        """
+        return network(inputs)
 
     def predictions(self, outputs):
         """What `predict` gives of what the network gives, such as probabilities of logits. Args, Returns: (nested) tensors."""
@@ -149,7 +156,10 @@ class Task(RawData):
         if class_weight is None or labels is None:
             return class_weight
         if not self.preprocessor.chooses:
-            raise ValueError(f"class_weight={class_weight!r}: only a choice of one label has classes; give sample_weight instead")
+            raise ValueError(
+                f"class_weight={class_weight!r}: only a choice of one label has classes; give sample_weight instead, or for several labels "
+                "compile(class_weights=...)"
+            )
         weights = labels.class_weights(class_weight)
         return {index: weights.get(index, 1.0) for index in range(len(labels))}  # Keras would look each label up in a shorter table
 

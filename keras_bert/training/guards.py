@@ -53,7 +53,8 @@ def check_batches(data, model):
         if config is not None:
             for name, limit, what in _limits(config):
                 _check_range(name, np.asarray(data[name]), limit, what)
-            _check_length(np.shape(data[features.INPUT_IDS])[-1], config)
+            parts = np.shape(data[features.PART_MASK])[1] if features.PART_MASK in data else 1
+            _check_length(np.shape(data[features.INPUT_IDS])[-1] // parts, config)
     return data
 
 
@@ -109,6 +110,8 @@ def _with_checked_ids(batch, config):
     x = batch[0]
     limit = config.max_position_embeddings
     length = tf.shape(x[features.INPUT_IDS])[-1]
+    if features.PART_MASK in x:
+        length = length // tf.maximum(tf.shape(x[features.PART_MASK])[1], 1)
     checks = [_assert(length <= limit, f"a batch is longer than max_position_embeddings={limit} of the encoder: its length is", length)]
     for name, limit, what in _limits(config):
         message = f"feature {name!r} holds a value outside {what}={limit}, which allows 0 to {limit - 1}; its least and greatest are"

@@ -185,6 +185,8 @@ class ReplicaStep:
         mask = x[features.ATTENTION_MASK]
         slots, length = tf.cast(tf.size(mask), tf.float32), tf.cast(tf.shape(mask)[-1], tf.float32)
         tokens = tf.cast(tf.reduce_sum(mask), tf.float32)
+        if features.PART_MASK in x:  # a part attends to itself
+            length /= tf.cast(tf.shape(x[features.PART_MASK])[1], tf.float32)
         return tf.stack([share, rows, tokens, slots, slots * length, 0.0])
 
 

@@ -36,21 +36,14 @@ class TokenCrossEntropy(TargetLoss):
         name="token_cross_entropy",
         reduction="sum_over_batch_size",
     ):
-        if focal_gamma is not None and not (focal_gamma >= 0 and math.isfinite(focal_gamma)):
-            raise ValueError(f"focal_gamma={focal_gamma!r} is neither a number from 0 nor None")
-        if not 0 <= label_smoothing < 1:
-            raise ValueError(f"label_smoothing={label_smoothing!r} is not from 0 to below 1")
+        check_focus(focal_gamma, label_smoothing)
         super().__init__(num_tags, tag_weights, name=name, reduction=reduction)
         self.focal_gamma = focal_gamma
         self.label_smoothing = label_smoothing
 
     def losses(self, targets, y_pred, word_weights):
         is_tag = targets[:, :, None] == ops.arange(self.num_tags, dtype="int32")
-        losses = -ops.log_softmax(y_pred, axis=-1)  # (B, T, K)
-        if self.focal_gamma:
-            # Where p rounds to 1, the slope of a root would have no end.
-            rest = ops.maximum(-ops.expm1(-losses), keras.config.epsilon())
-            losses = rest**self.focal_gamma * losses
+        losses = focused(-ops.log_softmax(y_pred, axis=-1), self.focal_gamma)  # (B, T, K)
         own = ops.sum(ops.where(is_tag, losses, 0.0), axis=-1)
         if self.label_smoothing:
             own = (1.0 - self.label_smoothing) * own + self.label_smoothing * ops.mean(losses, axis=-1)
@@ -60,3 +53,20 @@ class TokenCrossEntropy(TargetLoss):
 
     def get_config(self):
         return super().get_config() | {"focal_gamma": self.focal_gamma, "label_smoothing": self.label_smoothing}
+
+
+def check_focus(focal_gamma, label_smoothing):
+    """Raises: ValueError unless focal_gamma is a number from 0 or None, and label_smoothing from 0 to below 1."""
+    if focal_gamma is not None and not (focal_gamma >= 0 and math.isfinite(focal_gamma)):
+        raise ValueError(f"focal_gamma={focal_gamma!r} is neither a number from 0 nor None")
+    if not 0 <= label_smoothing < 1:
+        raise ValueError(f"label_smoothing={label_smoothing!r} is not from 0 to below 1")
+
+
+def focused(losses, focal_gamma):
+    """Focal losses: what is right already counts less. Args: losses: -log p. focal_gamma: see TokenCrossEntropy. Returns: as losses."""
+    if not focal_gamma:
+        return losses
+    # Where p rounds to 1, the slope of a root would have no end.
+    rest = ops.maximum(-ops.expm1(-losses), keras.config.epsilon())
+    return rest**focal_gamma * losses

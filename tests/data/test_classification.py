@@ -167,3 +167,51 @@ def test_a_header_does_not_become_a_label(write, content):
 @pytest.mark.parametrize("content", ["a\tlabel\nb\tno\nc\tlabel\n", "a\ty\nb\tn\n", "a\t0\nb\tx\n", "a\tx\n"])
 def test_labels_that_are_no_header(write, content):
     assert read_labels(write("train.tsv", content)) == sorted({line.split("\t")[1] for line in content.splitlines()})
+
+
+MULTI, NUMBERS = {"problem_type": "multi_label_classification"}, {"problem_type": "regression"}
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "options"),
+    [
+        ("f.tsv", "a film\tart, sport\nno\t\nrace\tsport\n", {}),
+        ("f.tsv", "a film\tart|sport\nno\t\nrace\tsport\n", {"separator": "|"}),
+        ("f.csv", 'a film,"sport,art"\nno,\nrace,sport\n', {}),
+        ("f.jsonl", '["a film", ["art", "sport"]]\n["no", []]\n["race", "sport"]\n', {}),
+    ],
+)
+def test_several_labels_a_text(write, name, content, options):
+    path = write(name, content)
+    assert read_labels(path, **MULTI, **options) == ["art", "sport"]
+    dataset = read_classification(path, labels=["sport", "art"], **MULTI, **options)
+    assert [(x.decode(), label.tolist()) for x, label in dataset.as_numpy_iterator()] == [
+        ("a film", [1, 1]),
+        ("no", [0, 0]),
+        ("race", [1, 0]),
+    ]
+
+
+def test_numbers_as_targets(write):
+    dataset = read_classification(write("f.tsv", "2.5\ta\tb\n-1e2\tc\td\n"), text_columns=(1, 2), label_column=0, **NUMBERS)
+    assert [float(label) for _, label in dataset.as_numpy_iterator()] == [2.5, -100]
+    assert dataset.element_spec[1].dtype.name == "float32"
+    lists = read_classification((["a", "b"], [["x"], []]), labels=["y", "x"], **MULTI)
+    assert [label.tolist() for _, label in lists.as_numpy_iterator()] == [[0, 1], [0, 0]]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "options", "words"),
+    [
+        ("f.tsv", "a\t1.5\nb\tnan\n", NUMBERS, r"f\.tsv:2: 'nan' is not a finite number"),
+        ("f.tsv", "a\t1.5\nb\thigh\n", NUMBERS, r"f\.tsv:2: 'high' is not a finite number"),
+        ("f.jsonl", '["a", 1.5]\n["b", null]\n', NUMBERS, r"f\.jsonl:2: None is not a finite number"),
+        ("f.tsv", "a\tart\nb\tart,film\n", MULTI | {"labels": ["art"]}, r"f\.tsv:2: unknown label 'film'; labels are art"),
+        ("f.jsonl", '["a", 7]\n', MULTI | {"labels": ["art"]}, r"f\.jsonl:1: labels 7 are neither a list nor a text with ',' between"),
+        ("f.tsv", "a\tart\n", MULTI, "the names are wanted: labels="),
+        ("f.tsv", "a\tart\n", {"problem_type": "multi_label"}, "problem_type='multi_label' is not one of single_label_classification"),
+    ],
+)
+def test_a_bad_target_is_told_by_file_and_line(write, name, content, options, words):
+    with pytest.raises(ValueError, match=words):
+        read_classification(write(name, content), **options)

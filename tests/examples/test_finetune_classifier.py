@@ -187,6 +187,68 @@ def test_flags(tmp_path, start, root, checkpoint, reviews, flags):
     assert np.isfinite(got["test_loss"])
 
 
+@pytest.fixture(scope="module")
+def kinds(tmp_path_factory):
+    """A file of each kind of classification; 120 rows, whose words decide."""
+    folder = tmp_path_factory.mktemp("kinds")
+    generator = np.random.default_rng(0)
+    rows = {"several.tsv": [], "numbers.tsv": [], "intents.tsv": []}
+    for _ in range(120):
+        words = generator.choice(["good", "bad", "film", "it", "is", "a"], generator.integers(3, 30)).tolist()
+        good, bad = words.count("good"), words.count("bad")
+        labels = [name for name, count in (("praise", good), ("blame", bad)) if count]
+        rows["several.tsv"].append(f"{' '.join(words)}\t{'|'.join(labels)}\n")
+        rows["numbers.tsv"].append(f"{5 * good / max(good + bad, 1)}\t{' '.join(words)}\ta film\n")
+        word = generator.choice(["good", "bad", "no"], p=[0.7, 0.2, 0.1])
+        rows["intents.tsv"].append(f"it is {word}\t{ {'good': 'praise', 'bad': 'blame', 'no': 'oos'}[word] }\n")
+    for name, lines in rows.items():
+        (folder / name).write_text("".join(lines))
+    return folder
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "flags", "figure"),
+    [
+        ("several.tsv", ["--problem_type", "multi_label", "--separator", "|", "--focal_gamma", 2], "test_micro_f1"),
+        ("numbers.tsv", ["--problem_type", "score", "--target_scale", 5, "--text_columns", 1, 2, "--label_column", 0], "test_pearson"),
+        ("numbers.tsv", ["--problem_type", "regression", "--text_columns", 1, "--label_column", 0, "--truncate", "tail"], "test_spearman"),
+        ("intents.tsv", ["--reject", "oos", "--class_weights", "praise=3", "--balanced_sampling"], "test_in_scope_accuracy"),
+        (
+            "several.tsv",
+            ["--problem_type", "multi_label", "--separator", "|", "--truncate", "windows", "--max_length", 12],
+            "test_macro_f1",
+        ),
+    ],
+    ids=["several", "score", "regression", "reject", "windows"],
+)
+def test_every_kind_is_trained_and_reported(tmp_path, start, root, checkpoint, kinds, name, flags, figure):
+    files = [f"--{part}={kinds / name}" for part in ("train", "validation", "test")]
+    output_dir = tmp_path / "run"
+    process = start(command(root, checkpoint, kinds, output_dir, *files, "--validate_every", 60, "--learning_rate", 5e-3, *flags))
+    got = figures(process)
+    assert got[figure] > 0.2 and 0 <= got["over_length"] <= 1
+    report = json.loads((output_dir / "report.json").read_text())
+    assert round(report[figure.removeprefix("test_")], 4) == got[figure]
+    assert (output_dir / "confusions.png").exists() == (name == "intents.tsv")
+    settings = json.loads((output_dir / "model" / "keras_bert.json").read_text())["settings"]
+    if name == "several.tsv":
+        assert len(settings["thresholds"]) == 2
+    if name == "intents.tsv":
+        assert settings["rejected_label"] == "oos" and 0 <= settings["rejection_threshold"] <= 1
+        assert settings["labels"] == ["blame", "praise"] and "oos" in report["labels"]
+
+
+@pytest.mark.slow
+def test_one_label_alone_and_what_is_no_number_are_told(tmp_path, start, root, checkpoint, kinds):
+    (tmp_path / "one.tsv").write_text("good\tpraise\nbad\tpraise\n")
+    flags = ["--train", tmp_path / "one.tsv", "--labels", "praise", "blame"]
+    output = figures(start(command(root, checkpoint, kinds, tmp_path / "run", *flags)), returncode=1)
+    assert "one.tsv have one label: there is nothing to tell it from" in output
+    output = figures(start(command(root, checkpoint, kinds, tmp_path / "run", *flags, "--problem_type", "regression")), returncode=1)
+    assert "one.tsv:1: 'praise' is not a finite number" in output
+
+
 @pytest.mark.slow
 def test_a_misspelt_monitor_is_told_before_step_1_and_any_value_may_be_corrected(tmp_path, start, root, checkpoint, reviews):
     output = figures(start(command(root, checkpoint, reviews, tmp_path, "--monitor", "val_acc", "--batch_size", 8)), returncode=1)

@@ -44,3 +44,11 @@ def test_class_weights_are_keras_s_of_one_replica(results, kind):
         np.testing.assert_allclose(two[name], one[name], atol=1e-6, err_msg=name)
     for found in results:
         assert "class_weight was given beside sample_weight; leave one out" in str(found[f"{kind}/refused"])
+
+
+def test_windows_and_choices_are_shared_by_whole_examples(results):
+    one, two = results
+    names = [name for name in one if name.startswith("wide/")]
+    assert len(names) > 40 and one["wide/windows/predicted"].shape == (13, 3) and one["wide/choices/predicted"].shape == (13, 3)
+    for name in names:
+        np.testing.assert_allclose(two[name], one[name], atol=2e-6, err_msg=name)

@@ -14,7 +14,7 @@ import tensorflow as tf
 
 tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2)
 
-from keras_bert import BertClassifier, BertConfig, BertEncoder, BertMaskedLM, BertPretrainer, BertTokenizer
+from keras_bert import BertClassifier, BertConfig, BertEncoder, BertMaskedLM, BertMultipleChoice, BertPretrainer, BertTokenizer
 
 TEXTS = ["good film", "it was great , no ?", "bad", "a good , good , great film it is ."] * 3 + ["no"]
 CLASSES = [0, 1, 2, 1] * 3 + [2]
@@ -87,12 +87,29 @@ def weights_by_class(tokenizer):
     return found
 
 
+def wide_rows(tokenizer):
+    """Returns: dict of arrays: weights after an epoch of SGD, losses and predictions, where an example is windows or choices."""
+    windows = BertClassifier(encoder(tokenizer), ["x", "y", "z"], tokenizer, max_length=8, truncate="windows", text_pair=False)
+    chooser = BertMultipleChoice(encoder(tokenizer), tokenizer)
+    choices = [["good", "bad film", "no , it is"][: 2 + number % 2] for number in range(len(TEXTS))]
+    found = {}
+    for name, model, x, y in (("windows", windows, TEXTS, CLASSES), ("choices", chooser, (TEXTS, choices), [0, 1] * 6 + [1])):
+        model.compile(keras.optimizers.SGD(0.1))
+        columns = model.preprocessor.columns(x)
+        batches = tf.data.Dataset.from_tensor_slices((columns, y)).batch(4)
+        history = model.fit(batches, verbose=0).history
+        found |= {f"wide/{name}/{weight.path}": weight.numpy() for weight in model.network.weights}
+        found[f"wide/{name}/shown"] = np.array([history["loss"][0], *model.evaluate(x, y, batch_size=4, verbose=0)])
+        found[f"wide/{name}/predicted"] = model.predict(x, batch_size=4, verbose=0)
+    return found
+
+
 def main():
     vocabulary, out = sys.argv[1:]
     tokenizer = BertTokenizer(vocabulary)
     for name, strategy in (("one", tf.distribute.get_strategy()), ("two", tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]))):
         with strategy.scope():
-            found = predictions(tokenizer) | weights_by_class(tokenizer)
+            found = predictions(tokenizer) | weights_by_class(tokenizer) | wide_rows(tokenizer)
         np.savez(os.path.join(out, f"{name}.npz"), **found)
 
 
