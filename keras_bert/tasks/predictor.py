@@ -46,7 +46,7 @@ class Predictor:
             batches = ({name: column[start : start + batch_size] for name, column in columns.items()} for start in starts)
             return joined([self._of_strings(batch) for batch in _counted(batches, len(starts), verbose)])
         step, rows, order, bounds = self._ordered(columns, batch_size, budget)
-        function = self._function(("rows", step), functools.partial(self._from_rows, step), lambda: [_relaxed(rows), _EXAMPLES])
+        function = self._function(("rows", step, *columns), functools.partial(self._from_rows, step), lambda: [_relaxed(rows), _EXAMPLES])
         batches = _counted(bounds, len(bounds), verbose)
         outputs = joined([_arrays(function(rows, tf.constant(order[start:end]))) for start, end in batches])
         places = _places(order)
@@ -55,7 +55,7 @@ class Predictor:
     def batches_of(self, columns, batch_size=None, budget=None):
         """The model's inputs, for a strategy's replicas to share. Returns: dataset of batches; int array, where each example went."""
         step, rows, order, bounds = self._ordered(columns, batch_size or BATCH_SIZE, budget)
-        function = self._function(("padded", step), functools.partial(self._padded, step), lambda: [_relaxed(rows), _EXAMPLES])
+        function = self._function(("padded", step, *columns), functools.partial(self._padded, step), lambda: [_relaxed(rows), _EXAMPLES])
         batches = [function(rows, tf.constant(order[start:end])) for start, end in bounds]
         specs = {name: tf.TensorSpec([None, part.shape[1] if self._is_static else None], part.dtype) for name, part in batches[0].items()}
         dataset = tf.data.Dataset.from_generator(lambda: iter(batches), output_signature=specs)

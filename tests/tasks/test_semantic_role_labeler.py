@@ -174,3 +174,20 @@ def test_what_cannot_be_is_refused():
     without = BertSemanticRoleLabeler(make().encoder, LABELS)
     with pytest.raises(ValueError, match="without a tokenizer gives no answers"):
         without.answer({name: np.ones([1, 4], "int32") for name in ("input_ids", "token_type_ids", "attention_mask")})
+
+
+def test_predicates_are_given_at_one_time_and_found_at_another(trained):
+    """More sentences than a batch, whose rows are then put in order first: of both kinds."""
+    words = [["we", "go"], ["get", "food", "."]]
+    asked = {"given": {"words": words, "predicates": [[1], [0]]}, "found": {"words": words}, "text": [" ".join(each) for each in words]}
+    for name, x in asked.items():
+        many = {part: column * 2 for part, column in x.items()} if isinstance(x, dict) else x * 2
+        found, expected = (
+            [
+                [(frame["predicate"], [(role["role"], role["text"]) for role in frame["roles"]]) for frame in answer["frames"]]
+                for answer in each
+            ]
+            for each in (trained.answer(many, batch_size=3), trained.answer(x, batch_size=4))
+        )
+        assert found == expected * 2, name
+        assert all(found) or name != "given"
