@@ -390,3 +390,37 @@ def test_prompts_similarity_and_size_go_to_sentence_transformers_and_back(refere
     assert {name: again.settings[name] for name in asked} == asked
     said = read_json(tmp_path / "out" / "config_sentence_transformers.json")
     assert said["default_prompt_name"] == "query" and said["similarity_fn_name"] == "dot" and said["prompts"] == asked["prompts"]
+
+
+ASKED_PROGRAM = """
+import sys, numpy as np
+from sentence_transformers import SentenceTransformer
+model = SentenceTransformer(sys.argv[1], device="cpu", truncate_dim=4)
+texts = ["a good film", "bad, was it?"]
+vectors = {
+    "default": model.encode(texts, normalize_embeddings=True),
+    "passage": model.encode(texts, prompt_name="passage", normalize_embeddings=True),
+}
+vectors["similarity"] = model.similarity(vectors["default"], vectors["passage"]).numpy()
+np.savez(sys.argv[2], **vectors)
+"""
+
+
+@pytest.mark.slow
+def test_sentence_transformers_asks_a_written_model_as_we_do(reference, tmp_path):
+    from keras_bert import BertEmbedder
+
+    if not _peers_have_sentence_transformers():
+        pytest.skip("sentence-transformers is not here: pip install it beside Transformers, and name its Python by KERAS_BERT_PEERS_PYTHON")
+    asked = {"prompts": {"query": "it is ", "passage": "was it "}, "default_prompt": "query", "similarity": "euclidean"}
+    model = BertEmbedder.from_pretrained(reference / "found" / "sentence_transformers_dense", **asked)
+    to_sentence_transformers(model, tmp_path / "out")
+    command = [str(PEERS), "-c", ASKED_PROGRAM, str(tmp_path / "out"), str(tmp_path / "theirs.npz")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    theirs, texts = dict(np.load(tmp_path / "theirs.npz")), ["a good film", "bad, was it?"]
+    ours = {"default": model.predict(texts, truncate_dim=4, verbose=0)}
+    ours["passage"] = model.predict(texts, truncate_dim=4, prompt="passage", verbose=0)
+    ours["similarity"] = model.similarity(ours["default"], ours["passage"])
+    for name, expected in theirs.items():
+        np.testing.assert_allclose(ours[name], expected, atol=1e-5, err_msg=name)
