@@ -91,12 +91,13 @@ def test_next_sentence_is_evaluated_and_trained_by_cross_entropy(quick_config, t
     assert model.fit(pairs, names, verbose=0).history["loss"][0] == pytest.approx(expected, rel=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("labels", "options", "targets"),
     [
         (["quality", "question", "short"], {"problem_type": "multi_label_classification"}, MANY),
-        pytest.param(["yes"], {"activation": "sigmoid"}, SCORES, marks=pytest.mark.slow),
-        pytest.param(["stars"], {"problem_type": "regression"}, SCORES * 5, marks=pytest.mark.slow),
+        (["yes"], {"activation": "sigmoid"}, SCORES),
+        (["stars"], {"problem_type": "regression"}, SCORES * 5),
     ],
     ids=["several", "score", "number"],
 )

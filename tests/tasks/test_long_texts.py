@@ -99,6 +99,7 @@ def test_a_step_is_that_of_the_joined_logits(make_tiny_classifier):
         np.testing.assert_allclose(got, wanted, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_word_at_the_end_of_long_texts_is_learnt_from(make_tiny_classifier):
     model = make_tiny_classifier(text_pair=False, max_length=10, truncate="windows")
     texts = [" ".join([*RANDOM.choice(["film", "it", "is", "a"], 20), word]) for word in ("good", "bad") * 8]
