@@ -77,7 +77,9 @@ def main():
     batches = model.training_batches(squad_dataset(train), **batch_measure(options), seed=options.seed)
     total_steps = compile_for(model, options, batches.batches_an_epoch)
     examples = validation and squad_dataset(validation)
-    result, figures = run(model, options, batches, total_steps=total_steps, validation=examples, monitor="val_span_accuracy")
+    answering = ("max_answer_length", "n_best", "language")  # and scoring
+    measured = {"validation": examples, "monitor": "val_span_accuracy"}
+    result, figures = run(model, options, batches, total_steps=total_steps, **measured, not_of_the_run=answering)
     if not result.interrupted:
         if validation and any(example.is_impossible for example in validation):
             model.tune_null_threshold(validation)

@@ -145,17 +145,14 @@ _NOT_OF_THE_RUN = (
     "rematerialize",
     "steps_per_execution",
     "jit_compile",
-    # How questions are answered, and answers scored.
-    "max_answer_length",
-    "n_best",
-    "language",
 )
 
 
-def run(model, options, train, *, total_steps, validation=None, monitor):
+def run(model, options, train, *, total_steps, validation=None, monitor, not_of_the_run=()):
     """Train as the flags say, or go on with it; leave the best model in output_dir/model.
 
-    Args: train: dataset_fn, see Trainer.train. validation: as model.evaluate takes it, or None.
+    Args: train: dataset_fn, see Trainer.train. validation: as model.evaluate takes it, or None. not_of_the_run: the script's own flags
+        that change nothing of what is trained: a run that goes on may have others.
     Returns: TrainingResult, figures: dict for the script's last line.
     """
     profiles = [ProfileSteps(options.profile)] if options.profile and is_chief(model.distribute_strategy) else []
@@ -172,7 +169,7 @@ def run(model, options, train, *, total_steps, validation=None, monitor):
         checkpoint_every=options.checkpoint_every,
         keep=options.keep,
         log_every=options.log_every,
-        config={name: value for name, value in vars(options).items() if name not in _NOT_OF_THE_RUN},
+        config={name: value for name, value in vars(options).items() if name not in (*_NOT_OF_THE_RUN, *not_of_the_run)},
         callbacks=profiles,
     )
     began = time.monotonic()

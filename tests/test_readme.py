@@ -25,6 +25,7 @@ def in_a_folder_with_readme_s_files(tmp_path, monkeypatch, quick_config, tiny_to
     (tmp_path / "nli.jsonl.gz").write_bytes(gzip.compress("\n".join(map(json.dumps, rows)).encode()))
 
 
+@pytest.mark.slow
 def test_readme_s_python_runs(root, in_a_folder_with_readme_s_files, answers_of_forks):
     blocks = re.findall(r"```python\n(.*?)```", (root / "README.md").read_text(), re.S)
     assert len(blocks) == 16

@@ -47,7 +47,10 @@ TASKS = {
 }
 
 
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize(
+    "task",
+    ["classifier", "pretrainer", *(pytest.param(name, marks=pytest.mark.slow) for name in ("pair_classifier", "embedder", "masked_lm"))],
+)
 def test_answers_are_the_exported_model_s_reply(task, encoder, tokenizer, texts, tmp_path):
     model = TASKS[task](encoder, tokenizer)
     model.export(tmp_path / "model")

@@ -69,6 +69,7 @@ def softmax(logits):
     return likely / likely.sum(-1, keepdims=True)
 
 
+@pytest.mark.slow
 def test_the_loss_is_the_sum_of_both_heads_the_scores_are_seqevals_and_both_learn(make):
     model = make()
     model.compile(keras.optimizers.Adam(1e-2), loss_weights={"intent": 0.5, "slots": 2.0})

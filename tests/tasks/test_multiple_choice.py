@@ -100,6 +100,7 @@ def test_the_loss_is_of_the_choices_that_there_are(model):
     assert accuracy == pytest.approx(np.mean([row.argmax() == label for row, label in zip(expected, labels, strict=True)]))
 
 
+@pytest.mark.slow
 def test_it_learns_from_a_file_and_its_answers_are_served(make, tmp_path, answers_of_forks, capsys):
     lines = ["sent1,sent2,ending0,ending1,ending2,label"]
     for number in range(12):

@@ -61,6 +61,7 @@ def real(root):
     return read_squad(root / "examples" / "data" / "xquad" / "dev.json.gz")[::8]
 
 
+@pytest.mark.slow
 def test_answers_are_the_exported_model_s_reply_and_slices_of_the_context(make, real, tmp_path):
     model = make(null_threshold=-4.0, n_best=3)
     model.export(tmp_path / "model")
@@ -96,6 +97,7 @@ def test_many_rows_are_answered_some_at_a_time(shared_answerer, monkeypatch):
     assert [each["text"] for each in some["alternatives"]] == [each["text"] for each in whole["alternatives"]]
 
 
+@pytest.mark.slow
 def test_it_learns_and_is_saved_with_all_it_answers(make, tmp_path):
     model = make(n_best=2, max_answer_length=None)
     model.compile(keras.optimizers.Adam(0.02), run_eagerly=True)
@@ -130,6 +132,7 @@ def test_a_threshold_that_nothing_passes_where_it_is_best_to_say_nothing(make):
     assert [answer["text"] for answer in model.answer((["Who?"] * 3, CONTEXTS[:3]))] == [""] * 3
 
 
+@pytest.mark.slow
 def test_datasets_are_read_as_lists_are(shared_answerer):
     expected = shared_answerer.evaluate(X, PLACES, verbose=0, return_dict=True)
     named = tf.data.Dataset.from_tensor_slices((X, PLACES))

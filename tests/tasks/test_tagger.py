@@ -132,6 +132,7 @@ def test_scores_of_a_crf_are_probabilities_over_all_allowed_paths(taggers):
     assert sum(len(answer["entities"]) for answer in answers) > 2
 
 
+@pytest.mark.slow
 def test_it_learns_and_is_saved_with_all_it_answers(make, tmp_path, answers_of_forks):
     model = make(crf=True)
     model.compile(keras.optimizers.Adam(0.03), tag_weights={"O": 0.5, "B-LOC": 2}, constrained=True)

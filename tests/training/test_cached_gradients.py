@@ -19,6 +19,7 @@ def found(root, tmp_path_factory, fresh_python):
     return dict(np.load(path))
 
 
+@pytest.mark.slow
 def test_replicas_and_few_rows_at_a_time_come_to_the_weights_of_a_loop_by_hand(found):
     ways = [name.split("/") for name in found if not name.startswith("dropout/")]
     assert len(ways) == 10
