@@ -242,8 +242,8 @@ def test_every_kind_is_trained_and_reported(tmp_path, start, root, checkpoint, k
 @pytest.mark.slow
 def test_one_label_alone_and_what_is_no_number_are_told(tmp_path, start, root, checkpoint, kinds):
     (tmp_path / "one.tsv").write_text("good\tpraise\nbad\tpraise\n")
-    flags = ["--train", tmp_path / "one.tsv", "--labels", "praise", "blame"]
-    output = figures(start(command(root, checkpoint, kinds, tmp_path / "run", *flags)), returncode=1)
+    flags = [f"--{part}={tmp_path / 'one.tsv'}" for part in ("train", "validation", "test")]
+    output = figures(start(command(root, checkpoint, kinds, tmp_path / "run", *flags, "--labels", "praise", "blame")), returncode=1)
     assert "one.tsv have one label: there is nothing to tell it from" in output
     output = figures(start(command(root, checkpoint, kinds, tmp_path / "run", *flags, "--problem_type", "regression")), returncode=1)
     assert "one.tsv:1: 'praise' is not a finite number" in output

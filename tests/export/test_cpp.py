@@ -150,4 +150,4 @@ def test_a_program_without_python_gives_the_answers(serve, texts, tokenizer, tmp
         assert_same(*pair, f"answer to {text[:40]!r}")
     for name in {"entities", "slots", "frames"} & answers[0].keys():
         counts = [len(answer[name]) for answer in answers]
-        assert sum(counts) > 200 and counts[-3] > 20 and counts[-2:] == [0, 0]
+        assert sum(counts) > 200 and counts[-3] > 10 and counts[-2:] == [0, 0]
