@@ -35,8 +35,26 @@ class KerasBert(quality_common.QualitySide):
         )
 
     def train(self, batches):
-        pairs = [({name: array for name, array in batch.items() if name != "labels"}, batch["labels"]) for batch in batches]
-        signature = tf.nest.map_structure(lambda array: tf.TensorSpec([None] * array.ndim, array.dtype), pairs[0])
-        dataset = tf.data.Dataset.from_generator(lambda: iter(pairs), output_signature=signature)
-        dataset = dataset.apply(tf.data.experimental.assert_cardinality(len(pairs)))
+        dataset = dataset_of([self.example_of(batch) for batch in batches])
         return float(self.model.fit(dataset, verbose=0).history["loss"][-1])
+
+    def example_of(self, batch):
+        """Returns: what fit takes of a batch: dict of model inputs, targets."""
+        return {name: array for name, array in batch.items() if name != "labels"}, batch["labels"]
+
+    def predictions(self, rows):
+        """What the model predicts of rows of ids. Args: rows: dict of model input -> list of rows. Returns: array [rows, ...]."""
+        batches = [batch for _, batch in quality_common.batches_of(rows, self.data["padding"])]
+        return self.model.predict(dataset_of(batches), verbose=0)
+
+
+def dataset_of(batches):
+    """Args: batches: list of arrays in dicts or tuples. Returns: tf.data.Dataset of them."""
+    signature = tf.nest.map_structure(spec_of, batches[0])
+    dataset = tf.data.Dataset.from_generator(lambda: iter(batches), output_signature=signature)
+    return dataset.apply(tf.data.experimental.assert_cardinality(len(batches)))
+
+
+def spec_of(array):
+    """Batches differ in their rows and in their length; what is between, such as texts of an example, is the same for all."""
+    return tf.TensorSpec([None, *array.shape[1:-1], None][: array.ndim], array.dtype)

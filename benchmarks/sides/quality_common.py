@@ -1,7 +1,7 @@
 """What the sides of the suite quality share: the same examples in the same batches, and the clock. NumPy and the standard library only.
 
-The data of a task, a JSON file: {"train": {name: rows}, "padding": {name: number}, ...}. A name is of a model input or "labels", rows are
-lists of whole numbers of various lengths; others are the task's.
+The data of a task, a JSON file: {"train": {name: values}, "padding": {name: number}, ...}. A name is of a model input or "labels"; its
+values, one an example, are numbers, rows, which are lists of whole numbers of various lengths, or lists of rows. Others are the task's.
 """
 
 import time
@@ -9,6 +9,8 @@ import time
 import bert_common
 import numpy as np
 import side
+
+ANSWERED_ROWS = 32  # at once
 
 
 class QualitySide:
@@ -35,8 +37,14 @@ class QualitySide:
         raise NotImplementedError
 
     def answers(self, part):
-        """Returns: list, for JSON: what the model answers to each example of that part of the data, as the task's score takes it."""
+        """Returns: for JSON: what the model answers to the examples of that part of the data, as the task's score takes it."""
         raise NotImplementedError
+
+    def write(self, part, arrays):
+        """Write answers that are too many for JSON. Args: arrays: list, joined on the first axis. Returns: path of an .npy file."""
+        path = f"{self.settings['data']}.{part}.{type(self).__name__}.npy"
+        np.save(path, bert_common.concatenated(arrays))
+        return path
 
     def run(self, request):
         """Train. Args: request: steps: lists of places of examples, a list an update. seed: of dropout."""
@@ -57,8 +65,28 @@ class QualitySide:
 
 
 def padded(data, places):
-    """A batch of the training examples at these places. Returns: dict of int32 arrays [batch, the longest's length]."""
-    return {name: rectangle([rows[place] for place in places], data["padding"][name]) for name, rows in data["train"].items()}
+    """A batch of the training examples at these places. Returns: dict of arrays, see array_of."""
+    return {name: array_of([values[place] for place in places], data["padding"].get(name)) for name, values in data["train"].items()}
+
+
+def batches_of(rows, padding):
+    """Args: rows: dict of model input -> list of rows. Yields: slice, which rows; dict of int32 arrays [rows, the longest's length]."""
+    for first in range(0, len(next(iter(rows.values()))), ANSWERED_ROWS):
+        places = slice(first, first + ANSWERED_ROWS)
+        yield places, {name: rectangle(column[places], padding[name]) for name, column in rows.items()}
+
+
+def array_of(values, padding):
+    """Args: values: of examples: numbers, rows, or lists of rows.
+
+    Returns: int32 array (of numbers with a point float32): numbers [examples]; rows [examples, the longest's length]; lists of rows
+        [rows of all, the longest's length], those of an example one after the other.
+    """
+    if not isinstance(values[0], list):
+        return np.array(values, "float32" if isinstance(values[0], float) else "int32")
+    if values[0] and isinstance(values[0][0], list):
+        values = [row for rows in values for row in rows]
+    return rectangle(values, padding)
 
 
 def rectangle(rows, padding):

@@ -1,6 +1,6 @@
-"""A model of Transformers on PyTorch, eager, trained by a plain loop with PyTorch's fused AdamW.
+"""A model of Transformers, or one made of such, on PyTorch, eager, trained by a plain loop with PyTorch's fused AdamW.
 
-A task's side says which class, what its labels are to PyTorch, and how it answers.
+A task's side says which class, what its loss is, and how it answers.
 """
 
 import bert_common
@@ -13,7 +13,7 @@ WARM_UP = 0.1  # of all steps
 
 
 class Transformers(quality_common.QualitySide):
-    """The subclass gives `answers`, `model_class` and targets(batch): an integer array of the logits' shape, -100 where none counts."""
+    """The subclass gives `answers`, `model_class`, and loss(batch): a scalar tensor."""
 
     libraries = ("transformers", "torch")
 
@@ -23,7 +23,7 @@ class Transformers(quality_common.QualitySide):
 
     def load(self, directory, *, seed, total_steps, epsilon):
         transformers.set_seed(seed)
-        self.model = self.model_class.from_pretrained(directory, dtype=torch.float32).train()
+        self.model = self.make_model(directory).train()
         named = [(name, parameter) for name, parameter in self.model.named_parameters() if parameter.requires_grad]
         groups = [
             {"params": [parameter for name, parameter in named if name.endswith(NO_WEIGHT_DECAY) is excluded], "weight_decay": decay}
@@ -32,17 +32,31 @@ class Transformers(quality_common.QualitySide):
         self.optimizer = torch.optim.AdamW(groups, self.settings["learning_rate"], eps=epsilon, fused=True)
         self.schedule = transformers.get_linear_schedule_with_warmup(self.optimizer, int(total_steps * WARM_UP), total_steps)
 
+    def make_model(self, directory):
+        return self.model_class.from_pretrained(directory, dtype=torch.float32)
+
     def train(self, batches):
         return sum(map(self.step, batches)) / len(batches)
 
     def step(self, batch):
-        loss = self.model(**tensors(batch), labels=torch.from_numpy(self.targets(batch)).long()).loss
+        loss = self.loss(batch)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), bert_common.CLIP_NORM)
         self.optimizer.step()
         self.schedule.step()
         self.optimizer.zero_grad()
         return loss.item()
+
+    def outputs_of(self, rows):
+        """Args: rows: dict of model input -> list of rows. Yields: slice, which rows; the batch; what the model gives for it."""
+        self.model.eval()
+        for places, batch in quality_common.batches_of(rows, self.data["padding"]):
+            with torch.inference_mode():
+                outputs = self.outputs_of_batch(tensors(batch))
+            yield places, batch, outputs
+
+    def outputs_of_batch(self, inputs):
+        return self.model(**inputs)
 
 
 def tensors(batch):

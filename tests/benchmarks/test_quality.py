@@ -84,9 +84,17 @@ def test_both_sides_get_rows_as_long_as_the_batchs_longest(bert_common, monkeypa
     monkeypatch.delitem(sys.modules, "quality_common", raising=False)
     common = importlib.import_module("quality_common")
     data = {"train": {"input_ids": [[1, 2], [3], [4, 5, 6]], "labels": [[7], [], [8, 9]]}, "padding": {"input_ids": 0, "labels": -1}}
+    data["train"] |= {"windows": [[[1], [2, 3]], [[4, 5, 6]], [[7]]], "label": [1, 0, 1], "score": [0.5, 1.0, 0.0]}
+    data["padding"]["windows"] = 0
     batch = common.padded(data, [2, 1])
     assert batch["input_ids"].tolist() == [[4, 5, 6], [3, 0, 0]] and batch["input_ids"].dtype == np.int32
     assert batch["labels"].tolist() == [[8, 9], [-1, -1]]
+    assert batch["label"].tolist() == [1, 0] and batch["label"].dtype == np.int32
+    assert batch["score"].tolist() == [0.0, 1.0] and batch["score"].dtype == np.float32
+    assert common.padded(data, [1, 0])["windows"].tolist() == [[4, 5, 6], [1, 0, 0], [2, 3, 0]]  # whole examples, row after row
+    batches = list(common.batches_of({"input_ids": [[1]] * 32 + [[2, 3], [4]]}, {"input_ids": 0}))
+    assert [places for places, _ in batches] == [slice(0, 32), slice(32, 64)]
+    assert batches[1][1]["input_ids"].tolist() == [[2, 3], [4, 0]]
 
 
 def test_entities_are_scored_by_seqeval(tmp_path):
