@@ -34,6 +34,9 @@ SCORED = ("validation", "test")
 # At Transformers' default the two hardly differ; at our 1e-6 the sixth loss differs by a seventh.
 EPSILON = 1e-8
 CHECK_EPSILON, CHECKED_STEPS = 1e-10, 6
+# What the updates must change in the first batch's loss, beside what both differ by: losses that stay where they are would agree without a
+# gradient. No plain number: a small random classifier hardly moves in six steps.
+MUST_MOVE, LEAST_MOVE = 10, 1e-6
 
 
 def add_arguments(parser, positive):
@@ -126,8 +129,10 @@ def side_of(name, script, python, options, settings):
 def compare(task, own, its, settings, options):
     """Train both for each seed, by turns. Returns: dict, what a row says of scores and seconds: lists have a value a seed."""
     steps = {seed: steps_of(settings, seed, options.max_steps) for seed in range(options.rounds)}
-    checked = [side.ask("outputs", steps=steps[0][:CHECKED_STEPS])["outputs"] for side in (own, its)]
-    difference = training.compare_losses(own.name, checked[0], its.name, checked[1], "float32")
+    checked = [*steps[0][: CHECKED_STEPS - 1], steps[0][0]]
+    losses = [side.ask("outputs", steps=checked)["outputs"] for side in (own, its)]
+    must_move = max(MUST_MOVE * training.loss_difference(*losses), LEAST_MOVE)
+    difference = training.compare_losses(own.name, losses[0], its.name, losses[1], "float32", must_move)
     results = {side: [] for side in (own, its)}
     for seed in steps:
         for side, found in results.items():

@@ -85,16 +85,20 @@ def losses(name, script, threads, python, settings):
         return side.ask("outputs", steps=CHECKED_STEPS)["outputs"]
 
 
-def compare_losses(own_name, own_losses, peer_name, peer_losses, dtype):
+def compare_losses(own_name, own_losses, peer_name, peer_losses, dtype, must_move=MUST_MOVE):
     """Returns: float, the largest difference of losses. Raises: BenchmarkError where it is more than rounding, or losses do not move."""
-    difference = float(np.abs(np.subtract(own_losses, peer_losses)).max())
+    difference = loss_difference(own_losses, peer_losses)
     told = f"{own_name} {[round(loss, 5) for loss in own_losses]}, {peer_name} {[round(loss, 5) for loss in peer_losses]}"
     if not difference <= MAY_DIFFER[dtype]:
         raise peers.BenchmarkError(f"losses of the same steps in {dtype} differ by {difference:.1e}, over {MAY_DIFFER[dtype]:g}: {told}")
-    if not abs(own_losses[-1] - own_losses[0]) >= MUST_MOVE:
+    if not abs(own_losses[-1] - own_losses[0]) >= must_move:
         raise peers.BenchmarkError(f"{len(own_losses)} steps leave the loss where it was, so it proves nothing: {told}")
     print(f"losses without dropout: {told}", flush=True)
     return difference
+
+
+def loss_difference(own_losses, peer_losses):
+    return float(np.abs(np.subtract(own_losses, peer_losses)).max())
 
 
 def table(rows):

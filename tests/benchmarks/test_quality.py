@@ -137,6 +137,26 @@ def test_sides_of_other_losses_are_not_trained():
         quality.compare(None, ours, theirs, {"examples": 8, "batch_size": 4, "epochs": 1}, SimpleNamespace(rounds=1, max_steps=None))
 
 
+@pytest.mark.parametrize(("moved", "proves"), [(2e-5, True), (5e-6, False)])
+def test_the_first_batchs_loss_must_move_more_than_losses_differ(moved, proves):
+    """Of a task whose losses hardly move, or are small, agreement still says something where what differs is less by far."""
+    ours, theirs = (Side("a side", [0.5, 0.5, 0.5 - moved + rounding], iter([1, 1]), 0.5) for rounding in (0, 1e-6))
+    settings = {"examples": 8, "batch_size": 4, "epochs": 1}
+    task, options = SimpleNamespace(score=lambda *_: 0.5), SimpleNamespace(rounds=1, max_steps=None)
+    if proves:
+        assert quality.compare(task, ours, theirs, settings, options)["loss_difference"] == pytest.approx(1e-6)
+    else:
+        with pytest.raises(BenchmarkError, match="leave the loss where it was"):
+            quality.compare(task, ours, theirs, settings, options)
+
+
+def test_losses_are_compared_to_the_first_batch_again():
+    side = Side("a side", [1.0, 0.5], [], None)
+    side.ask = lambda do, steps: pytest.fail(repr(steps)) if steps[0] != steps[-1] or len(steps) != 6 else {"outputs": [1.0, 1.0]}
+    with pytest.raises(BenchmarkError, match="leave the loss where it was"):
+        quality.compare(None, side, side, {"examples": 40, "batch_size": 4, "epochs": 1}, SimpleNamespace(rounds=1, max_steps=None))
+
+
 def test_without_seqeval_nothing_is_begun(monkeypatch):
     monkeypatch.setattr(quality_ner.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(BenchmarkError, match="entities are scored by seqeval: pip install"):
