@@ -1,13 +1,14 @@
 """Fine-tuning to a test score: whole trainings beside Transformers, the scores they end at and the seconds they take.
 
     python -m benchmarks quality --task ner --json quality.json         # MiniLM, WNUT-17: 3 seeds of 3 epochs; 30 to 60 minutes on 2 cores
-    python -m benchmarks quality --task ner --train F --validation F --test F      # CoNLL columns or .jsonl
+    python -m benchmarks quality --task classification                  # film reviews
+    python -m benchmarks quality --task ner --train F --validation F --test F      # one's own files: what each task takes, --help says
     python -m benchmarks quality --task ner --seeds 1 --max_steps 20    # some minutes: does it run?
 
 Both sides start from one checkpoint, its new head included, and are handed the same ids in the same batches and order, with the same
 dropout rates, AdamW (no decay of biases and LayerNorm, gradients clipped to a norm of 1) and schedule (up for a tenth of the steps, then
-down to 0), in float32. A seed makes the order and the dropout, whose masks no two libraries share. Ours is `fit` of the task,
-Transformers' a plain loop over its own model with PyTorch's fused AdamW. Sides run by turns. Seconds are of the training alone: texts are
+down to 0), in float32. A seed makes the order and the dropout, whose masks no two libraries share. Ours is `fit` of the task, the
+peer's a plain loop over its own model and loss with PyTorch's fused AdamW. Sides run by turns. Seconds are of the training alone: texts are
 ids already; the first step's tracing is counted. Before anything is timed, both make the same steps without dropout, and the losses must
 agree. One function scores both sides' answers.
 """
@@ -17,18 +18,27 @@ import random
 import statistics
 import tempfile
 
-from benchmarks import bert, latency, peers, quality_ner, report, training
+from benchmarks import (
+    bert,
+    latency,
+    peers,
+    quality_classification,
+    quality_ner,
+    report,
+    training,
+)
 
 NAME = "quality"
 HELP = "fine-tuning to a test score beside Transformers: scores of several seeds, and seconds"
 
 # A task is a module that gives NAME, HELP, SCORE (what it is called), FILES (dict of part of the data -> path: train, validation, test),
 # EPOCHS, BATCH_SIZE, LEARNING_RATE; OWN, and PEERS (dict of name ->): scripts of benchmarks/sides, see sides/quality_common.py; and
-# prepare(settings, options) -> number of training examples, score(answers, part, settings) -> float in 0 to 1, of validation or test.
-TASKS = {task.NAME: task for task in (quality_ner,)}
+# prepare(settings, options) -> number of training examples, score(answers, part, settings) -> float, 1 at best, of validation or test.
+TASKS = {task.NAME: task for task in (quality_ner, quality_classification)}
 PEERS = tuple(sorted({peer for task in TASKS.values() for peer in task.PEERS}))
 
 SCORED = ("validation", "test")
+TOLD = ("weights", "examples", "epochs", "batch_size", "learning_rate", "epsilon")  # of the settings, in a row
 
 # Keras adds epsilon before Adam's correction (Kingma & Ba 2015, "epsilon hat"), PyTorch after it: in the first step Keras's counts 30-fold.
 # At Transformers' default the two hardly differ; at our 1e-6 the sixth loss differs by a seventh.
@@ -65,13 +75,14 @@ def add_weights_arguments(parser, positive):
 def measure(options):
     """Measure one comparison after the other. Returns: rows, dicts as --json writes them, one by one."""
     task = TASKS[options.task]
+    chosen = {peer: script for peer, script in task.PEERS.items() if peer in options.peers}
+    if not chosen:
+        raise peers.BenchmarkError(f"--peers {' '.join(options.peers)}: the peers of --task {task.NAME} are {', '.join(task.PEERS)}")
     python = peers.check_python(options.peers_python)
     with tempfile.TemporaryDirectory() as directory:
         settings = prepare(task, options, directory)
         with side_of(f"keras_bert {task.NAME}", task.OWN, None, options, settings) as own:
-            for peer, script in task.PEERS.items():
-                if peer not in options.peers:
-                    continue
+            for peer, script in chosen.items():
                 with side_of(peer, script, python, options, settings) as its:
                     yield {
                         "suite": NAME,
@@ -81,7 +92,7 @@ def measure(options):
                         "dtype": "float32",
                         "target": None,
                         "score": task.SCORE,
-                        **{name: settings[name] for name in ("weights", "examples", "epochs", "batch_size", "learning_rate", "epsilon")},
+                        **{name: settings[name] for name in TOLD},
                         "threads": options.threads,
                         "rounds": options.rounds,
                         "versions": own.versions | its.versions,
