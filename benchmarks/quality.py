@@ -2,6 +2,7 @@
 
     python -m benchmarks quality --task ner --json quality.json         # MiniLM, WNUT-17: 3 seeds of 3 epochs; 30 to 60 minutes on 2 cores
     python -m benchmarks quality --task classification                  # film reviews
+    python -m benchmarks quality --task qa                              # XQuAD
     python -m benchmarks quality --task ner --train F --validation F --test F      # one's own files: what each task takes, --help says
     python -m benchmarks quality --task ner --seeds 1 --max_steps 20    # some minutes: does it run?
 
@@ -24,6 +25,7 @@ from benchmarks import (
     peers,
     quality_classification,
     quality_ner,
+    quality_qa,
     report,
     training,
 )
@@ -34,7 +36,7 @@ HELP = "fine-tuning to a test score beside Transformers: scores of several seeds
 # A task is a module that gives NAME, HELP, SCORE (what it is called), FILES (dict of part of the data -> path: train, validation, test),
 # EPOCHS, BATCH_SIZE, LEARNING_RATE; OWN, and PEERS (dict of name ->): scripts of benchmarks/sides, see sides/quality_common.py; and
 # prepare(settings, options) -> number of training examples, score(answers, part, settings) -> float, 1 at best, of validation or test.
-TASKS = {task.NAME: task for task in (quality_ner, quality_classification)}
+TASKS = {task.NAME: task for task in (quality_ner, quality_classification, quality_qa)}
 PEERS = tuple(sorted({peer for task in TASKS.values() for peer in task.PEERS}))
 
 SCORED = ("validation", "test")

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from benchmarks import __main__ as command
-from benchmarks import quality, quality_classification, quality_ner
+from benchmarks import quality, quality_classification, quality_ner, quality_qa
 from benchmarks.peers import BenchmarkError
 
 TINY = ["--random", "--layers", 1, "--hidden", 64, "--seeds", 2, "--max_steps", 7, "--batch_size", 4]
@@ -32,10 +32,20 @@ def first_lines(text):
     return "".join(text.splitlines(keepends=True)[:24])
 
 
+def short_and_long(text):
+    """24 questions: a row is of up to 384 tokens, and one context is of more."""
+    questions = [
+        {"context": part["context"], "qas": [each]} for a in json.loads(text)["data"] for part in a["paragraphs"] for each in part["qas"]
+    ]
+    questions[0]["context"] *= 1 + 2500 // len(questions[0]["context"])
+    return json.dumps({"data": [{"paragraphs": questions[:24]}]})
+
+
 # task -> name of the score, ending, function of the text of a file of it, peer
 SHORT = {
     "ner": (quality_ner, "F1 of entities", "conll", first_sentences, "transformers"),
     "classification": (quality_classification, "accuracy", "tsv", first_lines, "transformers"),
+    "qa": (quality_qa, "F1 of SQuAD", "json", short_and_long, "transformers"),
 }
 
 
@@ -118,6 +128,29 @@ def test_classes_are_scored_by_accuracy(tmp_path):
     path = tmp_path / "data.json"
     path.write_text(json.dumps({"validation": {"labels": ["a", "b", "a", "b"]}}))
     assert quality_classification.score(["a", "a", "a", "b"], "validation", {"data": str(path)}) == 0.75
+
+
+def test_logits_of_rows_are_decoded_to_answers():
+    from keras_bert.data import SquadExample
+    from keras_bert.preprocessing import QuestionAnsweringPreprocessor
+    from keras_bert.text import WhitespaceTokenizer
+
+    words = ["who", "came", "with", "anna", "##", "late", "her", "dog", "yesterday"]
+    tokenizer = WhitespaceTokenizer(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *words])
+    preprocessor = QuestionAnsweringPreprocessor(tokenizer, max_length=9, max_query_length=2, stride=2)
+    examples = [
+        SquadExample("long", "who came", "yesterday anna came late with her dog"),  # 7 words in windows of 4, two apart: 3 rows
+        SquadExample("short", "who came", "anna came"),
+    ]
+    logits = np.zeros([9 + 9 + 8 + 7, 2], "float32")
+    logits[9 + 9 + 5, 0] = logits[9 + 9 + 6, 1] = 5  # "her dog": [CLS] who came [SEP] with her dog [SEP]
+    logits[-3] = 5  # "anna": [CLS] who came [SEP] anna came [SEP]
+    texts, null_scores = quality_qa.decode(preprocessor, examples, logits)
+    assert texts == {"long": "her dog", "short": "anna"}
+    assert null_scores == {"long": pytest.approx(-10), "short": pytest.approx(-10)}
+    for wrong in (logits[:-1], logits[:9], np.concatenate([logits, logits])):
+        with pytest.raises(ValueError, match=f"{len(wrong)} tokens have logits, which are not those of the rows of 2 questions"):
+            quality_qa.decode(preprocessor, examples, wrong)
 
 
 class Side:
