@@ -1,8 +1,9 @@
-"""Fine-tuning to a test score: whole trainings beside Transformers, the scores they end at and the seconds they take.
+"""Fine-tuning to a test score: whole trainings beside Transformers and sentence-transformers, their scores, and the seconds they take.
 
     python -m benchmarks quality --task ner --json quality.json         # MiniLM, WNUT-17: 3 seeds of 3 epochs; 30 to 60 minutes on 2 cores
     python -m benchmarks quality --task classification                  # film reviews
     python -m benchmarks quality --task qa                              # XQuAD
+    python -m benchmarks quality --task embedding                       # pairs of utterances of one intent
     python -m benchmarks quality --task ner --train F --validation F --test F      # one's own files: what each task takes, --help says
     python -m benchmarks quality --task ner --seeds 1 --max_steps 20    # some minutes: does it run?
 
@@ -24,6 +25,7 @@ from benchmarks import (
     latency,
     peers,
     quality_classification,
+    quality_embedding,
     quality_ner,
     quality_qa,
     report,
@@ -31,16 +33,17 @@ from benchmarks import (
 )
 
 NAME = "quality"
-HELP = "fine-tuning to a test score beside Transformers: scores of several seeds, and seconds"
+HELP = "fine-tuning to a test score beside Transformers and sentence-transformers: scores of several seeds, and seconds"
 
 # A task is a module that gives NAME, HELP, SCORE (what it is called), FILES (dict of part of the data -> path: train, validation, test),
 # EPOCHS, BATCH_SIZE, LEARNING_RATE; OWN, and PEERS (dict of name ->): scripts of benchmarks/sides, see sides/quality_common.py; and
-# prepare(settings, options) -> number of training examples, score(answers, part, settings) -> float, 1 at best, of validation or test.
-TASKS = {task.NAME: task for task in (quality_ner, quality_classification, quality_qa)}
+# prepare(settings, options) -> number of training examples, which may set settings["score"] where files decide what the score is called;
+# score(answers, part, settings) -> float, 1 at best, of validation or test.
+TASKS = {task.NAME: task for task in (quality_ner, quality_classification, quality_qa, quality_embedding)}
 PEERS = tuple(sorted({peer for task in TASKS.values() for peer in task.PEERS}))
 
 SCORED = ("validation", "test")
-TOLD = ("weights", "examples", "epochs", "batch_size", "learning_rate", "epsilon")  # of the settings, in a row
+TOLD = ("score", "weights", "examples", "epochs", "batch_size", "learning_rate", "epsilon")  # of the settings, in a row
 
 # Keras adds epsilon before Adam's correction (Kingma & Ba 2015, "epsilon hat"), PyTorch after it: in the first step Keras's counts 30-fold.
 # At Transformers' default the two hardly differ; at our 1e-6 the sixth loss differs by a seventh.
@@ -93,7 +96,6 @@ def measure(options):
                         "peer": peer,
                         "dtype": "float32",
                         "target": None,
-                        "score": task.SCORE,
                         **{name: settings[name] for name in TOLD},
                         "threads": options.threads,
                         "rounds": options.rounds,
@@ -115,6 +117,7 @@ def prepare(task, options, directory):
         "without_dropout": os.path.join(directory, "without_dropout"),
         "data": os.path.join(directory, "data.json"),
         "weights": latency.MINILM if pretrained else "random",
+        "score": task.SCORE,
         "epsilon": EPSILON,
         "check_epsilon": CHECK_EPSILON,
         "epochs": options.epochs or task.EPOCHS,

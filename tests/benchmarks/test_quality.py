@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from benchmarks import __main__ as command
-from benchmarks import quality, quality_classification, quality_ner, quality_qa
+from benchmarks import quality, quality_classification, quality_embedding, quality_ner, quality_qa
 from benchmarks.peers import BenchmarkError
 
 TINY = ["--random", "--layers", 1, "--hidden", 64, "--seeds", 2, "--max_steps", 7, "--batch_size", 4]
@@ -32,6 +32,10 @@ def first_lines(text):
     return "".join(text.splitlines(keepends=True)[:24])
 
 
+def scored_pairs(text):
+    return "".join(f"{number % 6}.0\t{line}" for number, line in enumerate(first_lines(text).splitlines(keepends=True)))
+
+
 def short_and_long(text):
     """24 questions: a row is of up to 384 tokens, and one context is of more."""
     questions = [
@@ -46,6 +50,8 @@ SHORT = {
     "ner": (quality_ner, "F1 of entities", "conll", first_sentences, "transformers"),
     "classification": (quality_classification, "accuracy", "tsv", first_lines, "transformers"),
     "qa": (quality_qa, "F1 of SQuAD", "json", short_and_long, "transformers"),
+    "embedding": (quality_embedding, "recall@1", "tsv", first_lines, "sentence_transformers"),
+    "embedding_scores": (quality_embedding, "Spearman", "tsv", scored_pairs, "sentence_transformers"),
 }
 
 
@@ -151,6 +157,29 @@ def test_logits_of_rows_are_decoded_to_answers():
     for wrong in (logits[:-1], logits[:9], np.concatenate([logits, logits])):
         with pytest.raises(ValueError, match=f"{len(wrong)} tokens have logits, which are not those of the rows of 2 questions"):
             quality_qa.decode(preprocessor, examples, wrong)
+
+
+def test_vectors_are_scored_by_what_the_data_has(tmp_path):
+    stats = pytest.importorskip("scipy.stats")
+    path, vectors = tmp_path / "data.json", tmp_path / "vectors.npy"
+    pairs = np.random.default_rng(0).normal(size=[5, 2, 3])
+    scores = [0.1, 0.9, 0.5, 0.5, 0.2]
+    texts = [list("abcde"), list("vwxyz")]
+    path.write_text(json.dumps({"validation": {"texts": texts, "scores": scores}, "test": {"texts": texts, "scores": None}}))
+    np.save(vectors, pairs.reshape(10, 3))
+    cosines = [a @ b / np.linalg.norm(a) / np.linalg.norm(b) for a, b in pairs]
+    settings = {"data": str(path)}
+    assert quality_embedding.score(str(vectors), "validation", settings) == pytest.approx(stats.spearmanr(cosines, scores)[0])
+    first, second = np.eye(5), np.eye(5)
+    second[[0, 1]] = second[[1, 0]]  # the first two find each other's
+    np.save(vectors, np.stack([first, second], axis=1).reshape(10, 5))
+    assert quality_embedding.score(str(vectors), "test", settings) == pytest.approx(0.6)
+
+
+def test_peers_of_another_task_are_refused():
+    options = command.parse(["quality", "--task", "embedding", "--peers", "transformers"])
+    with pytest.raises(BenchmarkError, match="--peers transformers: the peers of --task embedding are sentence_transformers"):
+        next(quality.measure(options))
 
 
 class Side:
