@@ -17,7 +17,7 @@ import tempfile
 
 import numpy as np
 
-from benchmarks import bert, inference_ner, peers
+from benchmarks import bert, inference_ner, inference_text, peers
 from benchmarks import text as text_lib
 from benchmarks.bert import ERF, TANH, Peer
 
@@ -42,8 +42,9 @@ ALL = (
     Peer("keras_hub_predict", "keras_hub_classifier", STRINGS, TANH, SAME),
     Peer("keras_hub_predict_mixed", "keras_hub_classifier", STRINGS, TANH, MIXED),
 )
-PEERS = (*(peer.name for peer in ALL), *inference_ner.PEERS)
-TASKS = ("classification", inference_ner.NAME)
+CLASSIFICATION = "classification"
+TASKS = {task.NAME: task for task in (inference_ner,)}  # of raw text: modules with NAME, PEERS, measure(options) and table(rows)
+PEERS = (*(peer.name for peer in ALL), *(peer for task in TASKS.values() for peer in task.PEERS))
 
 # Of the scores' deviation from text to text. bfloat16 has 8 bits of precision, and two orders of rounding differ by some of the last.
 MAY_DIFFER = {"float32": 1e-3, "bfloat16": 0.3}
@@ -61,16 +62,17 @@ def target(form, peer, dtype):
 
 
 def add_arguments(parser, positive):
-    parser.add_argument("--task", choices=TASKS, default=TASKS[0], help="(default: %(default)s; ner: MiniLM's size, in float32)")
+    told = f"(default: %(default)s; {', '.join(TASKS)}: raw text, MiniLM's size, in float32)"
+    parser.add_argument("--task", choices=(CLASSIFICATION, *TASKS), default=CLASSIFICATION, help=told)
     bert.add_arguments(parser, positive, dtypes=DTYPES, batches=2)
     parser.add_argument("--forms", nargs="+", choices=FORMS, default=list(FORMS), help="of ours (default: all)")
-    inference_ner.add_arguments(parser, positive)
+    inference_text.add_arguments(parser, positive)
 
 
 def measure(options):
     """Measure one comparison after the other. Returns: rows, dicts as --json writes them, one by one."""
-    if options.task == inference_ner.NAME:
-        yield from inference_ner.measure(options)
+    if options.task in TASKS:
+        yield from TASKS[options.task].measure(options)
         return
 
     from keras_bert.training.throughput import forward_flops
@@ -145,11 +147,13 @@ def texts(count, length):
 
 def table(rows):
     """Returns: Markdown."""
-    if rows[0].get("task") == inference_ner.NAME:
-        return inference_ner.table(rows)
+    if "task" in rows[0]:
+        return TASKS[rows[0]["task"]].table(rows)
     return bert.table(rows, "difference of scores, over their deviation")
 
 
 def plot(rows, directory):
     """Returns: paths of what was drawn."""
+    if "task" in rows[0]:
+        return inference_text.plot(rows, directory)
     return bert.plot(rows, directory, NAME, "Inference")
