@@ -5,7 +5,7 @@ import json
 import os
 import statistics
 
-from benchmarks import peers, report, scaling
+from benchmarks import peers, report
 
 BATCH_SIZES = (1, 8, 32, 128)
 TRIALS = 2
@@ -76,7 +76,7 @@ def time_singles(own, its, calls, rounds):
 def time_beside(own, its, requests, rounds):
     """Warm both sides up, and run them by turns. Args: requests: of our side and the peer's. Returns: dict, what a row says of speed."""
     for side, request in zip((own, its), requests, strict=True):
-        scaling.warm_up(side, request)
+        peers.warm_up(side, request)
     answers = peers.alternate(own, its, rounds, *requests)
     texts, calls = requests[0]["texts"], requests[0]["calls"]
     rates = [[texts * calls / answer["seconds"] for answer in side] for side in answers]

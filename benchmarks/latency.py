@@ -22,7 +22,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchmarks import bert, peers, report, scaling
+from benchmarks import bert, peers, report
 from benchmarks import text as text_lib
 
 NAME = "latency"
@@ -131,7 +131,7 @@ def compare(own, its, form, peer, texts, options):
     requests = [{"form": each, "texts": texts, "calls": calls} for each in (form, peer.form)]
     difference = compare_outputs(own, its, peer.name, *requests)
     for side, request in zip((own, its), requests, strict=True):
-        scaling.warm_up(side, request)
+        peers.warm_up(side, request)
     answers = peers.alternate(own, its, options.rounds, *requests)
     rates = [[calls / answer["seconds"] for answer in side] for side in answers]
     seconds = [1 / statistics.median(side) for side in rates]

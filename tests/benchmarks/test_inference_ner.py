@@ -95,7 +95,7 @@ def test_a_tagger_that_finds_next_to_nothing_proves_nothing():
 
 
 def test_entities_a_second_are_of_either_side(monkeypatch):
-    monkeypatch.setattr(inference_text.scaling, "WARM_UP_SECONDS", 0.1)
+    monkeypatch.setattr(inference_text.peers, "WARM_UP_SECONDS", 0.1)
     row = inference_ner.compare(Side(FOUND, dict.fromkeys((1, 8, 32, 128), 0.5)), Side(FOUND, dict.fromkeys((1, 8, 32, 128), 1.5)), 3, 2)
     assert (row["examples_per_second"], row["entities_per_second"]) == pytest.approx((6, 122))
     assert (row["peer_examples_per_second"], row["peer_entities_per_second"]) == pytest.approx((2, 61 / 1.5))

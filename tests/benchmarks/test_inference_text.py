@@ -23,7 +23,7 @@ class Side:
 
 @pytest.fixture(autouse=True)
 def brief_warm_up(monkeypatch):
-    monkeypatch.setattr(inference_text.scaling, "WARM_UP_SECONDS", 0.1)
+    monkeypatch.setattr(inference_text.peers, "WARM_UP_SECONDS", 0.1)
 
 
 def test_each_side_takes_its_fastest_batch_size():
