@@ -1,9 +1,10 @@
-"""A BERT's answers: sequences a second beside every peer, with the same weights; those of a classifier, or a tagger's entities.
+"""A BERT's answers: sequences a second beside every peer, with the same weights; of a classifier, or of a task of raw text.
 
     python -m benchmarks inference --json inference.json --plot plots        # BERT-base, 16 x 128; about 40 minutes on 2 cores
     python -m benchmarks inference --layers 2 --hidden 128 --rounds 3 --forms graph      # a few minutes
     python -m benchmarks inference --dtype bfloat16 --forms saved_model --peers transformers_compile keras_hub_graph
     python -m benchmarks inference --task ner           # entities of raw text, see inference_ner.py; some minutes
+    python -m benchmarks inference --task qa            # answers to questions, see inference_qa.py; a quarter of an hour
 
 Ours takes three forms: `saved_model` is the exported model, in bfloat16 of frozen weights, `graph` a tf.function over the model in memory;
 both take the batch contract. `predict` is BertClassifier.predict on strings, beside KerasHub's. Ours has the activation of the peer it
@@ -17,7 +18,7 @@ import tempfile
 
 import numpy as np
 
-from benchmarks import bert, inference_ner, inference_text, peers
+from benchmarks import bert, inference_ner, inference_qa, inference_text, peers
 from benchmarks import text as text_lib
 from benchmarks.bert import ERF, TANH, Peer
 
@@ -43,7 +44,8 @@ ALL = (
     Peer("keras_hub_predict_mixed", "keras_hub_classifier", STRINGS, TANH, MIXED),
 )
 CLASSIFICATION = "classification"
-TASKS = {task.NAME: task for task in (inference_ner,)}  # of raw text: modules with NAME, PEERS, measure(options) and table(rows)
+# Of raw text: modules with NAME, PEERS, measure(options) and table(rows).
+TASKS = {task.NAME: task for task in (inference_ner, inference_qa)}
 PEERS = (*(peer.name for peer in ALL), *(peer for task in TASKS.values() for peer in task.PEERS))
 
 # Of the scores' deviation from text to text. bfloat16 has 8 bits of precision, and two orders of rounding differ by some of the last.
