@@ -5,6 +5,7 @@
     python -m benchmarks inference --dtype bfloat16 --forms saved_model --peers transformers_compile keras_hub_graph
     python -m benchmarks inference --task ner           # entities of raw text, see inference_ner.py; some minutes
     python -m benchmarks inference --task qa            # answers to questions, see inference_qa.py; a quarter of an hour
+    python -m benchmarks inference --task embedding     # vectors of raw text, see inference_embedding.py; some minutes
 
 Ours takes three forms: `saved_model` is the exported model, in bfloat16 of frozen weights, `graph` a tf.function over the model in memory;
 both take the batch contract. `predict` is BertClassifier.predict on strings, beside KerasHub's. Ours has the activation of the peer it
@@ -18,7 +19,7 @@ import tempfile
 
 import numpy as np
 
-from benchmarks import bert, inference_ner, inference_qa, inference_text, peers
+from benchmarks import bert, inference_embedding, inference_ner, inference_qa, inference_text, peers
 from benchmarks import text as text_lib
 from benchmarks.bert import ERF, TANH, Peer
 
@@ -45,7 +46,7 @@ ALL = (
 )
 CLASSIFICATION = "classification"
 # Of raw text: modules with NAME, PEERS, measure(options) and table(rows).
-TASKS = {task.NAME: task for task in (inference_ner, inference_qa)}
+TASKS = {task.NAME: task for task in (inference_ner, inference_qa, inference_embedding)}
 PEERS = (*(peer.name for peer in ALL), *(peer for task in TASKS.values() for peer in task.PEERS))
 
 # Of the scores' deviation from text to text. bfloat16 has 8 bits of precision, and two orders of rounding differ by some of the last.

@@ -15,6 +15,7 @@ def add_arguments(parser, positive):
     parser.add_argument("--model", metavar="DIR", help="of a task: a trained model that both sides read (default: of MiniLM's weights)")
     steps = "ner, qa: of the training of the default model (default: %(default)s, some minutes)"
     parser.add_argument("--train_steps", type=positive(int), default=150, metavar="N", help=steps)
+    parser.add_argument("--random", action="store_true", help="embedding: random weights, of --layers and --hidden, in place of MiniLM's")
     parser.add_argument("--texts", type=positive(int), metavar="N", help="of a task: the first of its texts (default: all)")
 
 
