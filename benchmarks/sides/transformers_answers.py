@@ -30,7 +30,8 @@ class Windows(latency_common.LatencySide):
 
     def run(self, request):
         if request.get("measure") == "lengths":
-            return {"lengths": [len(ids) for ids in self.windows_of(self.texts)["input_ids"]]}
+            windows = self.windows_of(self.texts)
+            return {"lengths": [len(ids) for ids in windows["input_ids"]], "questions": windows["overflow_to_sample_mapping"]}
         return super().run(request)
 
     def outputs(self, request):

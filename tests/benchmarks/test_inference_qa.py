@@ -81,18 +81,39 @@ EXAMPLES = [("question", "context", [text, "another"]) for text in TEXTS]
 
 def test_answers_agree_where_texts_are_equal():
     ours = [TEXTS[0], "a wrong one", *TEXTS[2:]]
-    compared = inference_qa.compare_answers(Side(ours), Side(TEXTS), EXAMPLES)
-    assert compared == pytest.approx({"agreement": 0.99, "right": 0.99, "peer_right": 1.0})
-    with pytest.raises(BenchmarkError, match=r"agree on 98 of 100 answers: 98.00%, under 99%"):
-        inference_qa.compare_answers(Side(ours), Side([*TEXTS[:5], "another", *TEXTS[6:]]), EXAMPLES)
+    compared = inference_qa.compare_answers(Side(ours), Side(TEXTS), EXAMPLES, set())
+    assert compared == {"agreement": 0.99, "several": 0, "several_agreement": None, "right": 0.99, "peer_right": 1.0}
+    with pytest.raises(BenchmarkError, match=r"agree on 98 of 100 answers from one window: 98.00%, under 99%"):
+        inference_qa.compare_answers(Side(ours), Side([*TEXTS[:5], "another", *TEXTS[6:]]), EXAMPLES, set())
+
+
+def test_answers_from_several_windows_may_differ():
+    ours = [TEXTS[0], "a wrong one", *TEXTS[2:]]
+    compared = inference_qa.compare_answers(Side(ours), Side(TEXTS), EXAMPLES, {0, 1, 2, 3})
+    assert (compared["agreement"], compared["several"], compared["several_agreement"]) == (1.0, 4, 0.75)
+
+
+def test_windows_are_counted_by_question():
+    class Lengths:
+        def __init__(self, answer):
+            self.answer = answer
+
+        def ask(self, do, measure):
+            assert (do, measure) == ("run", "lengths")
+            return self.answer
+
+    ours, theirs = Lengths({"lengths": [10, 30, 14]}), Lengths({"lengths": [10, 30, 20], "questions": [0, 1, 1]})
+    windows, several = inference_qa.windows_of(ours, theirs)
+    assert windows == {"windows": 3, "peer_windows": 3, "mean_length": 18, "peer_mean_length": 20}
+    assert several == {1}
 
 
 def test_a_model_that_answers_always_alike_proves_nothing():
     same = Side([text[:8] for text in TEXTS])  # "answer 0" to "answer 9"
-    assert inference_qa.compare_answers(same, same, EXAMPLES)["agreement"] == 1
+    assert inference_qa.compare_answers(same, same, EXAMPLES, set())["agreement"] == 1
     fewer = Side(["answer 0" if text == "answer 9" else text for text in same.texts])
     with pytest.raises(BenchmarkError, match="9 different answers to 100 questions: fewer than 10 prove nothing"):
-        inference_qa.compare_answers(fewer, fewer, EXAMPLES)
+        inference_qa.compare_answers(fewer, fewer, EXAMPLES, set())
 
 
 def test_random_weights_are_not_timed(monkeypatch, tmp_path):
