@@ -5,7 +5,7 @@
     python -m benchmarks inference --dtype bfloat16 --forms saved_model --peers transformers_compile keras_hub_graph
     python -m benchmarks inference --task ner           # entities of raw text, see inference_ner.py; some minutes
     python -m benchmarks inference --task qa            # answers to questions, see inference_qa.py; a quarter of an hour
-    python -m benchmarks inference --task embedding     # vectors of raw text, see inference_embedding.py; some minutes
+    python -m benchmarks inference --task embedding     # vectors of raw text, see inference_embedding.py; ten minutes
 
 Ours takes three forms: `saved_model` is the exported model, in bfloat16 of frozen weights, `graph` a tf.function over the model in memory;
 both take the batch contract. `predict` is BertClassifier.predict on strings, beside KerasHub's. Ours has the activation of the peer it
