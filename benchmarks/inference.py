@@ -1,9 +1,11 @@
-"""A BERT's answers: sequences a second beside every peer, with the same weights; those of a classifier, or a tagger's entities.
+"""A BERT's answers: sequences a second beside every peer, with the same weights; of a classifier, or of a task of raw text.
 
     python -m benchmarks inference --json inference.json --plot plots        # BERT-base, 16 x 128; about 40 minutes on 2 cores
     python -m benchmarks inference --layers 2 --hidden 128 --rounds 3 --forms graph      # a few minutes
     python -m benchmarks inference --dtype bfloat16 --forms saved_model --peers transformers_compile keras_hub_graph
     python -m benchmarks inference --task ner           # entities of raw text, see inference_ner.py; some minutes
+    python -m benchmarks inference --task qa            # answers to questions, see inference_qa.py; a quarter of an hour
+    python -m benchmarks inference --task embedding     # vectors of raw text, see inference_embedding.py; ten minutes
 
 Ours takes three forms: `saved_model` is the exported model, in bfloat16 of frozen weights, `graph` a tf.function over the model in memory;
 both take the batch contract. `predict` is BertClassifier.predict on strings, beside KerasHub's. Ours has the activation of the peer it
@@ -17,7 +19,7 @@ import tempfile
 
 import numpy as np
 
-from benchmarks import bert, inference_ner, peers
+from benchmarks import bert, inference_embedding, inference_ner, inference_qa, inference_text, peers
 from benchmarks import text as text_lib
 from benchmarks.bert import ERF, TANH, Peer
 
@@ -42,8 +44,10 @@ ALL = (
     Peer("keras_hub_predict", "keras_hub_classifier", STRINGS, TANH, SAME),
     Peer("keras_hub_predict_mixed", "keras_hub_classifier", STRINGS, TANH, MIXED),
 )
-PEERS = (*(peer.name for peer in ALL), *inference_ner.PEERS)
-TASKS = ("classification", inference_ner.NAME)
+CLASSIFICATION = "classification"
+# Of raw text: modules with NAME, PEERS, measure(options) and table(rows).
+TASKS = {task.NAME: task for task in (inference_ner, inference_qa, inference_embedding)}
+PEERS = (*(peer.name for peer in ALL), *(peer for task in TASKS.values() for peer in task.PEERS))
 
 # Of the scores' deviation from text to text. bfloat16 has 8 bits of precision, and two orders of rounding differ by some of the last.
 MAY_DIFFER = {"float32": 1e-3, "bfloat16": 0.3}
@@ -61,16 +65,17 @@ def target(form, peer, dtype):
 
 
 def add_arguments(parser, positive):
-    parser.add_argument("--task", choices=TASKS, default=TASKS[0], help="(default: %(default)s; ner: MiniLM's size, in float32)")
+    told = f"(default: %(default)s; {', '.join(TASKS)}: raw text, MiniLM's size, in float32)"
+    parser.add_argument("--task", choices=(CLASSIFICATION, *TASKS), default=CLASSIFICATION, help=told)
     bert.add_arguments(parser, positive, dtypes=DTYPES, batches=2)
     parser.add_argument("--forms", nargs="+", choices=FORMS, default=list(FORMS), help="of ours (default: all)")
-    inference_ner.add_arguments(parser, positive)
+    inference_text.add_arguments(parser, positive)
 
 
 def measure(options):
     """Measure one comparison after the other. Returns: rows, dicts as --json writes them, one by one."""
-    if options.task == inference_ner.NAME:
-        yield from inference_ner.measure(options)
+    if options.task in TASKS:
+        yield from TASKS[options.task].measure(options)
         return
 
     from keras_bert.training.throughput import forward_flops
@@ -145,11 +150,13 @@ def texts(count, length):
 
 def table(rows):
     """Returns: Markdown."""
-    if rows[0].get("task") == inference_ner.NAME:
-        return inference_ner.table(rows)
+    if "task" in rows[0]:
+        return TASKS[rows[0]["task"]].table(rows)
     return bert.table(rows, "difference of scores, over their deviation")
 
 
 def plot(rows, directory):
     """Returns: paths of what was drawn."""
+    if "task" in rows[0]:
+        return inference_text.plot(rows, directory)
     return bert.plot(rows, directory, NAME, "Inference")

@@ -6,63 +6,31 @@ tag (aggregation_strategy "first"), as the model is trained. Entities are compar
 """
 
 import argparse
-import json
 import os
 import pathlib
 import re
-import statistics
 import tempfile
 
-from benchmarks import peers, quality, quality_ner, report, scaling
+from benchmarks import inference_text, peers, quality, quality_ner
 from benchmarks import text as text_lib
 
 NAME = "ner"
 PEERS = ("transformers_pipeline",)
 TARGET = 3.0
-BATCH_SIZES = (1, 8, 32, 128)
-TRIALS = 2
 LEAST_AGREEMENT = 0.99  # of entities: libraries disagree where a tie of two tags is, and where a lower-cased word has another length
 LEAST_ENTITIES = 10
 
 
-def add_arguments(parser, positive):
-    parser.add_argument("--model", metavar="DIR", help="ner: a tagger that Transformers wrote or reads (default: one is trained)")
-    steps = "ner: of that training (default: %(default)s, some minutes)"
-    parser.add_argument("--train_steps", type=positive(int), default=150, metavar="N", help=steps)
-    parser.add_argument("--texts", type=positive(int), metavar="N", help="ner: the first of the test sentences (default: all)")
-
-
 def measure(options):
     """Yields: one row, a dict as --json writes it."""
-    if PEERS[0] not in options.peers or "float32" not in options.dtype:
-        raise peers.BenchmarkError(f"nothing to compare: --task {NAME} is beside {PEERS[0]}, in float32")
-    python = peers.check_python(options.peers_python)
+    inference_text.check(options, NAME, PEERS[0])
     with tempfile.TemporaryDirectory() as directory:
         texts = sentences(quality_ner.FILES["test"])[: options.texts]
-        settings = {"texts": os.path.join(directory, "texts.json"), "batch_sizes": BATCH_SIZES}
-        with open(settings["texts"], "w", encoding="utf-8") as file:
-            json.dump(texts, file)
-        settings["model"] = os.path.abspath(options.model) if options.model else train(options, directory)
-        common = {"threads": options.threads, "settings": settings}
-        with (
-            peers.Side("keras_bert answer", "keras_bert_entities", **common) as own,
-            peers.Side(PEERS[0], "transformers_entities", python=python, **common) as its,
-        ):
-            yield {
-                "suite": "inference",
-                "task": NAME,
-                "side": own.name,
-                "peer": its.name,
-                "dtype": "float32",
-                "target": TARGET,
-                "model": options.model or f"{quality.latency.MINILM}, {options.train_steps} steps",
-                "texts": len(texts),
-                "threads": options.threads,
-                "rounds": options.rounds,
-                "versions": own.versions | its.versions,
-                **compare(own, its, len(texts), options.rounds),
-                **report.machine(),
-            }
+        model = os.path.abspath(options.model) if options.model else train(options, directory)
+        scripts = ("keras_bert answer", "keras_bert_entities"), (PEERS[0], "transformers_entities")
+        with inference_text.two_sides(options, *scripts, texts, directory, {"model": model}) as (own, its):
+            weights = options.model or f"{quality.latency.MINILM}, {options.train_steps} steps"
+            yield inference_text.row_of(options, NAME, own, its, TARGET, weights) | compare(own, its, len(texts), options.rounds)
 
 
 def train(options, directory):
@@ -88,34 +56,15 @@ def sentences(path):
 
 
 def compare(own, its, texts, rounds):
-    """Compare entities, find each side's best batch size, and run them by turns. Returns: dict, what a row says of it."""
-    compared = compare_entities(own, its, {"texts": texts, "calls": 1, "form": f"batch_{BATCH_SIZES[1]}"})
-    requests = [{"texts": texts, "calls": 1, "form": f"batch_{best_batch_size(side, texts)}"} for side in (own, its)]
-    for side, request in zip((own, its), requests, strict=True):
-        scaling.warm_up(side, request)
-    answers = peers.alternate(own, its, rounds, *requests)
-    rates = [[texts / answer["seconds"] for answer in side] for side in answers]
-    medians = [statistics.median(side) for side in rates]
+    """Compare entities, then time both sides. Returns: dict, what a row says of it."""
+    compared = compare_entities(own, its, inference_text.request_of(texts, 8))
+    timed = inference_text.time_all(own, its, texts, rounds)
     return {
         **compared,
-        "batch_sizes": [int(request["form"].removeprefix("batch_")) for request in requests],
-        "examples_per_second": medians[0],
-        "peer_examples_per_second": medians[1],
-        "entities_per_second": medians[0] * compared["entities"] / texts,
-        "peer_entities_per_second": medians[1] * compared["peer_entities"] / texts,
-        **report.compare(*rates),
+        **timed,
+        "entities_per_second": timed["examples_per_second"] * compared["entities"] / texts,
+        "peer_entities_per_second": timed["peer_examples_per_second"] * compared["peer_entities"] / texts,
     }
-
-
-def best_batch_size(side, texts):
-    """Returns: int, of BATCH_SIZES that by which all texts took least, in the better of some trials after a first."""
-    seconds = {}
-    for size in BATCH_SIZES:
-        request = {"texts": texts, "calls": 1, "form": f"batch_{size}"}
-        side.ask("run", **request)
-        seconds[size] = min(side.ask("run", **request)["seconds"] for _ in range(TRIALS))
-    print(f"{side.name}: " + ", ".join(f"batches of {size} {texts / spent:.1f}/s" for size, spent in seconds.items()), flush=True)
-    return min(seconds, key=seconds.get)
 
 
 def compare_entities(own, its, request):
@@ -145,33 +94,9 @@ def placed(outputs):
 
 def table(rows):
     """Returns: Markdown."""
-    row = rows[0]
-    headings = ["ours", "peer", "batches of: ours, its", "texts/s: ours, its", "entities/s: ours, its", "ratio, median", "IQR"]
-    headings += ["of the fastest", "target", "entities that agree", "largest difference of a score"]
-    line = [
-        row["side"],
-        row["peer"],
-        f"{row['batch_sizes'][0]}, {row['batch_sizes'][1]}",
-        f"{row['examples_per_second']:.1f}, {row['peer_examples_per_second']:.1f}",
-        f"{row['entities_per_second']:.1f}, {row['peer_entities_per_second']:.1f}",
-        f"{row['ratio_median']:.2f}",
-        f"{row['ratio_iqr']:.2f}",
-        f"{row['ratio_fastest']:.2f}",
-        f"≥ {row['target']:g}",
-        f"{row['agreement']:.2%}",
-        f"{row['difference']:.1e}",
-    ]
-    return "\n".join(
-        [
-            "",
-            f"{row['cpu']}, {row['cores']} cores, {row['threads']} threads a side; Python {row['python']}; {row['date']}; "
-            f"{row['rounds']} rounds",
-            ", ".join(f"{name} {version}" for name, version in row["versions"].items()),
-            f"{row['texts']} texts, {row['dtype']}, weights: {row['model']}",
-            "",
-            report.markdown_table(headings, [line]),
-            "",
-            "Rates are medians. Ratios are of neighbouring runs, above 1 where ours is faster; IQR is their third quartile less the "
-            "first; of the fastest: of either side's fastest run.",
-        ]
-    )
+    columns = {
+        "entities/s: ours, its": lambda row: f"{row['entities_per_second']:.1f}, {row['peer_entities_per_second']:.1f}",
+        "entities that agree": lambda row: f"{row['agreement']:.2%}",
+        "largest difference of a score": lambda row: f"{row['difference']:.1e}",
+    }
+    return inference_text.table(rows, columns)

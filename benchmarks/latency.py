@@ -22,7 +22,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchmarks import bert, peers, report, scaling
+from benchmarks import bert, peers, report
 from benchmarks import text as text_lib
 
 NAME = "latency"
@@ -131,7 +131,7 @@ def compare(own, its, form, peer, texts, options):
     requests = [{"form": each, "texts": texts, "calls": calls} for each in (form, peer.form)]
     difference = compare_outputs(own, its, peer.name, *requests)
     for side, request in zip((own, its), requests, strict=True):
-        scaling.warm_up(side, request)
+        peers.warm_up(side, request)
     answers = peers.alternate(own, its, options.rounds, *requests)
     rates = [[calls / answer["seconds"] for answer in side] for side in answers]
     seconds = [1 / statistics.median(side) for side in rates]
@@ -160,8 +160,7 @@ def compare_outputs(own, its, name, own_request, its_request):
     ours, theirs = (np.array(side.ask("outputs", **request)["outputs"]) for side, request in ((own, own_request), (its, its_request)))
     form = own_request["form"]
     if form in EMBEDDERS:
-        norms = np.linalg.norm(ours, axis=1) * np.linalg.norm(theirs, axis=1)
-        difference = float(np.max(1 - np.sum(ours * theirs, axis=1) / norms))
+        difference = cosine_difference(ours, theirs)
     else:
         difference = float(np.abs(ours - theirs).max())
     told = f"{form} and {name}, {own_request['texts']} texts a call"
@@ -172,11 +171,21 @@ def compare_outputs(own, its, name, own_request, its_request):
     return difference
 
 
-def write_weights(options, directory):
-    """Write a classifier and an embedder of one encoder. Returns: dict: their directories by name, and "weights": whose they are."""
+def cosine_difference(ours, theirs):
+    """Returns: float, the largest 1 - cosine of two vectors of one text. Args: float arrays [texts, features]."""
+    norms = np.linalg.norm(ours, axis=1) * np.linalg.norm(theirs, axis=1)
+    return float(np.max(1 - np.sum(ours * theirs, axis=1) / norms))
+
+
+def write_weights(options, directory, **settings):
+    """Write a classifier and an embedder of one encoder.
+
+    Args: settings: further ones of sides/keras_bert_weights.py.
+    Returns: dict: their directories by name, and "weights": whose they are.
+    """
     pretrained = None if options.random else get_minilm()
     paths = {name: os.path.join(directory, name) for name in ("classifier", "embedder")}
-    settings = {
+    settings |= {
         "pretrained": pretrained,
         "config": bert.config_of(options),
         "vocabulary": str(bert.VOCABULARY),

@@ -174,6 +174,17 @@ def threads_environment(threads):
     }
 
 
+WARM_UP_SECONDS = 2.0
+
+
+def warm_up(side, request):
+    """Run until a side is at its speed: the first run of a shape traces and compiles, and the next few of short ones are slower too."""
+    side.ask("run", **request)
+    spent = 0.0
+    while spent < WARM_UP_SECONDS:
+        spent += side.ask("run", **request)["seconds"]
+
+
 # Of the cores' time, taken by a virtual machine's host for others: in such a run TensorFlow may be five times as slow.
 MOST_STOLEN = 0.05
 MOST_ATTEMPTS = 3  # for each round

@@ -33,7 +33,6 @@ ALL = (
 )
 PEERS = tuple(peer.name for peer in ALL)
 COMPARED_ROWS = 8
-WARM_UP_SECONDS = 2.0
 ONE_PROCESS, TWO_WORKERS = "one process", "two workers"
 
 
@@ -80,18 +79,10 @@ def grown(options):
                     difference = inference.compare_outputs(own, its, dtype)
                     for axis, size in sizes:
                         for side in (own, its):
-                            warm_up(side, size)
+                            peers.warm_up(side, size)
                         answers = peers.alternate(own, its, options.rounds, size, size)
                         row = bert.row_of(NAME, whole, own.name, peer, dtype, None) | size | {"axis": axis, "difference": difference}
                         yield row | {"versions": own.versions | its.versions} | compared(answers)
-
-
-def warm_up(side, request):
-    """Run until a side is at its speed: the first run of a shape traces and compiles, and the next few of short ones are slower too."""
-    side.ask("run", **request)
-    spent = 0.0
-    while spent < WARM_UP_SECONDS:
-        spent += side.ask("run", **request)["seconds"]
 
 
 def beside_one_process(options):

@@ -9,6 +9,7 @@ bfloat16's rounding hides what a comparison of losses should show.
 
 Setting `pretrained`: a Transformers directory, whose encoder and vocabulary are taken in place of random ones; the head is random still.
 Setting `embedder`: where to write the encoder for sentence-transformers too, as all-MiniLM-L6-v2 is: the mean, scaled to length 1.
+`embedder_length`: its most tokens of a text, where they are not the classifier's.
 """
 
 import json
@@ -42,7 +43,7 @@ class Weights:
         if settings["model_garden"]:
             keras_bert.checkpoints.to_model_garden(model, settings["model_garden"])
         if settings.get("embedder"):
-            write_embedder(settings["embedder"], model)
+            write_embedder(settings["embedder"], model, settings.get("embedder_length", model.max_length))
 
 
 def random_classifier(settings):
@@ -60,15 +61,15 @@ def pretrained_classifier(path):
     return model
 
 
-def write_embedder(path, model):
-    """Write the encoder as a sentence-transformers directory, for texts of as many tokens as the classifier's."""
+def write_embedder(path, model, max_length):
+    """Write a classifier's encoder as a sentence-transformers directory, for texts of so many tokens at most."""
     keras_bert.checkpoints.to_hugging_face(model.encoder, path, tokenizer=model.tokenizer)
     modules = [
         {"idx": index, "name": str(index), "path": folder, "type": f"sentence_transformers.models.{kind}"}
         for index, (folder, kind) in enumerate(MODULES.items())
     ]
     write_json(modules, path, "modules.json")
-    write_json({"max_seq_length": model.max_length, "do_lower_case": False}, path, "sentence_bert_config.json")
+    write_json({"max_seq_length": max_length, "do_lower_case": False}, path, "sentence_bert_config.json")
     pooling = {"word_embedding_dimension": model.encoder.config.hidden_size, "pooling_mode_mean_tokens": True}
     write_json(pooling, path, "1_Pooling", "config.json")
     os.makedirs(os.path.join(path, "2_Normalize"))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from benchmarks import __main__ as command
-from benchmarks import inference, inference_ner, quality_ner
+from benchmarks import inference_ner, inference_text, quality_ner
 from benchmarks.peers import BenchmarkError
 
 
@@ -42,10 +42,10 @@ def test_a_short_run_beside_transformers_pipeline(root, tmp_path, tagger, peers_
     done = subprocess.run([sys.executable, "-m", "benchmarks", *map(str, arguments)], cwd=root, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     (row,) = json.loads(path.read_text())
-    assert (row["side"], row["peer"], row["texts"], row["target"]) == ("keras_bert answer", "transformers_pipeline", 20, 3)
+    assert (row["side"], row["peer"], row["texts"], row["calls"], row["target"]) == ("keras_bert answer", "transformers_pipeline", 20, 1, 3)
     assert row["agreement"] >= 0.99 and row["difference"] < 1e-4 and row["entities"] > 20
     assert row["entities_per_second"] == pytest.approx(row["examples_per_second"] * row["entities"] / 20)
-    assert set(row["batch_sizes"]) <= set(inference_ner.BATCH_SIZES)
+    assert set(row["batch_sizes"]) <= set(inference_text.BATCH_SIZES)
     assert {"keras_bert", "torch", "transformers"} <= set(row["versions"])
     assert "| keras_bert answer | transformers_pipeline |" in done.stdout
 
@@ -94,28 +94,14 @@ def test_a_tagger_that_finds_next_to_nothing_proves_nothing():
         inference_ner.compare_entities(Side(FOUND[1:]), Side(FOUND[1:]), REQUEST)
 
 
-def test_each_side_takes_its_fastest_batch_size(monkeypatch):
-    monkeypatch.setattr(inference_ner.scaling, "WARM_UP_SECONDS", 0.1)
-    ours = Side(FOUND, {1: 4.0, 8: 1.0, 32: 0.5, 128: 0.75})
-    theirs = Side(FOUND, {1: 2.0, 8: 1.5, 32: 3.0, 128: 6.0})
-    row = inference_ner.compare(ours, theirs, 3, 2)
-    assert row["batch_sizes"] == [32, 8]
-    assert row["ratio_median"] == pytest.approx(3)
+def test_entities_a_second_are_of_either_side(monkeypatch):
+    monkeypatch.setattr(inference_text.peers, "WARM_UP_SECONDS", 0.1)
+    row = inference_ner.compare(Side(FOUND, dict.fromkeys((1, 8, 32, 128), 0.5)), Side(FOUND, dict.fromkeys((1, 8, 32, 128), 1.5)), 3, 2)
     assert (row["examples_per_second"], row["entities_per_second"]) == pytest.approx((6, 122))
     assert (row["peer_examples_per_second"], row["peer_entities_per_second"]) == pytest.approx((2, 61 / 1.5))
-
-
-def options(*arguments):
-    return command.parse(["inference", "--task", "ner", "--peers_python", sys.executable, *arguments])
-
-
-@pytest.mark.parametrize("wish", [["--peers", "onnxruntime"], ["--dtype", "bfloat16"]])
-def test_a_wish_that_leaves_nothing_to_compare_is_told(wish):
-    with pytest.raises(BenchmarkError, match="nothing to compare: --task ner is beside transformers_pipeline, in float32"):
-        next(inference.measure(options(*wish)))
 
 
 def test_random_weights_are_not_timed(monkeypatch, tmp_path):
     monkeypatch.setattr(inference_ner.quality, "prepare", lambda *_: {"pretrained": None})
     with pytest.raises(BenchmarkError, match="a tagger of random weights finds nonsense: name a trained one by --model"):
-        inference_ner.train(options(), tmp_path)
+        inference_ner.train(command.parse(["inference", "--task", "ner"]), tmp_path)

@@ -126,7 +126,7 @@ def test_answers_that_do_not_depend_on_the_text_prove_nothing():
 
 
 def test_a_row_tells_milliseconds_of_a_call_and_the_table_shows_them(monkeypatch):
-    monkeypatch.setattr(latency.scaling, "WARM_UP_SECONDS", 0.1)
+    monkeypatch.setattr(latency.peers, "WARM_UP_SECONDS", 0.1)
     numbers = [[0.4, 0.6], [0.25, 0.75]]
     ours = Answers({"predict": numbers, "saved_model": numbers}, {"predict": 0.06, "saved_model": 0.05})
     options = SimpleNamespace(calls=10, rounds=2)

@@ -170,3 +170,15 @@ def test_cores_are_kept_awake_at_idle_priority_and_let_go():
     assert not children() & spinning
     with peers.awake(False) as kept_awake:
         assert not kept_awake and children() == before
+
+
+def test_a_side_is_warm_after_two_seconds_and_not_after_one_run():
+    times = iter([9.0, 0.75, 0.75, 0.75, 0.75])  # the first compiles
+
+    class Recorder:
+        def ask(self, do, **request):
+            assert (do, request) == ("run", {"length": 8})
+            return {"seconds": next(times)}
+
+    peers.warm_up(Recorder(), {"length": 8})
+    assert list(times) == [0.75]

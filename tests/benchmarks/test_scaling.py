@@ -75,18 +75,6 @@ side.serve(Worker)
         assert workers.ask("run") == {"seconds": 2.0, "checksum": 0}
 
 
-def test_a_side_is_warm_after_two_seconds_and_not_after_one_run():
-    times = iter([9.0, 0.75, 0.75, 0.75, 0.75])  # the first compiles
-
-    class Recorder:
-        def ask(self, do, **request):
-            assert (do, request) == ("run", {"length": 8})
-            return {"seconds": next(times)}
-
-    scaling.warm_up(Recorder(), {"length": 8})
-    assert list(times) == [0.75]
-
-
 def test_ports_are_different():
     assert len(set(scaling.free_ports(2))) == 2
 
