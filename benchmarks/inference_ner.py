@@ -1,6 +1,6 @@
 """Named entities of raw text, as a task of the suite inference: BertTagger.answer beside Transformers' pipeline of token classification.
 
-Both have the same weights, in float32: --model's, or MiniLM's after --train_steps updates on WNUT-17. Texts are WNUT-17's test sentences,
+Both have the same weights and dtype: --model's, or MiniLM's after --train_steps updates on WNUT-17. Texts are WNUT-17's test sentences,
 their words joined by spaces, all in one call. Each side takes the fastest of its batch sizes. The pipeline gives a word its first piece's
 tag (aggregation_strategy "first"), as the model is trained. Entities are compared before anything is timed.
 """
@@ -17,20 +17,24 @@ from benchmarks import text as text_lib
 NAME = "ner"
 PEERS = ("transformers_pipeline",)
 TARGET = 3.0
-LEAST_AGREEMENT = 0.99  # of entities: libraries disagree where a tie of two tags is, and where a lower-cased word has another length
+# Of entities: libraries disagree where a tie of two tags is, and where a lower-cased word has another length. In bfloat16 near ties are
+# many: products are rounded in another order.
+LEAST_AGREEMENT = {"float32": 0.99, "bfloat16": 0.9}
 LEAST_ENTITIES = 10
 
 
 def measure(options):
-    """Yields: one row, a dict as --json writes it."""
-    inference_text.check(options, NAME, PEERS[0])
+    """Yields: a row for each dtype, dicts as --json writes them."""
+    inference_text.check(options, NAME, PEERS[0], tuple(LEAST_AGREEMENT))
     with tempfile.TemporaryDirectory() as directory:
         texts = sentences(quality_ner.FILES["test"])[: options.texts]
         model = os.path.abspath(options.model) if options.model else train(options, directory)
+        weights = options.model or f"{quality.latency.MINILM}, {options.train_steps} steps"
         scripts = ("keras_bert answer", "keras_bert_entities"), (PEERS[0], "transformers_entities")
-        with inference_text.two_sides(options, *scripts, texts, directory, {"model": model}) as (own, its):
-            weights = options.model or f"{quality.latency.MINILM}, {options.train_steps} steps"
-            yield inference_text.row_of(options, NAME, own, its, TARGET, weights) | compare(own, its, len(texts), options.rounds)
+        for dtype in (each for each in LEAST_AGREEMENT if each in options.dtype):
+            with inference_text.two_sides(options, *scripts, texts, directory, {"model": model, "dtype": dtype}) as (own, its):
+                row = inference_text.row_of(options, NAME, own, its, TARGET, weights, dtype)
+                yield row | compare(own, its, len(texts), options.rounds, LEAST_AGREEMENT[dtype])
 
 
 def train(options, directory):
@@ -55,9 +59,9 @@ def sentences(path):
     return [" ".join(line.split("\t")[0] for line in block.split("\n")) for block in blocks]
 
 
-def compare(own, its, texts, rounds):
+def compare(own, its, texts, rounds, least_agreement):
     """Compare entities, then time both sides. Returns: dict, what a row says of it."""
-    compared = compare_entities(own, its, inference_text.request_of(texts, 8))
+    compared = compare_entities(own, its, inference_text.request_of(texts, 8), least_agreement)
     timed = inference_text.time_all(own, its, texts, rounds)
     return {
         **compared,
@@ -67,10 +71,10 @@ def compare(own, its, texts, rounds):
     }
 
 
-def compare_entities(own, its, request):
+def compare_entities(own, its, request, least_agreement):
     """Returns: dict: how many entities each finds, which share both find, by place and type, and the largest difference of their scores.
 
-    Raises: BenchmarkError where they agree on less than LEAST_AGREEMENT, or find so few that it proves nothing.
+    Raises: BenchmarkError where they agree on less than least_agreement, or find so few that it proves nothing.
     """
     ours, theirs = ({**placed(side.ask("outputs", **request)["outputs"])} for side in (own, its))
     both = ours.keys() & theirs.keys()
@@ -81,8 +85,8 @@ def compare_entities(own, its, request):
     only = sorted(ours.keys() ^ theirs.keys())
     told = f"{own.name} finds {len(ours)} entities, {its.name} {len(theirs)}, of which {len(both)} are the same"
     print("; ".join([told, *(f"text {text}, {start} to {end}, {kind}: one only" for text, start, end, kind in only[:5])]), flush=True)
-    if agreement < LEAST_AGREEMENT:
-        raise peers.BenchmarkError(f"{told}: {agreement:.2%}, under {LEAST_AGREEMENT:.0%}")
+    if agreement < least_agreement:
+        raise peers.BenchmarkError(f"{told}: {agreement:.2%}, under {least_agreement:.0%}")
     difference = max(abs(ours[place] - theirs[place]) for place in both)
     return {"entities": len(ours), "peer_entities": len(theirs), "agreement": agreement, "difference": difference}
 

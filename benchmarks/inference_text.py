@@ -1,4 +1,4 @@
-"""What those tasks of the suite inference share that take raw text: one peer, float32, and the fastest batch size of each side."""
+"""What those tasks of the suite inference share that take raw text: one peer, and the fastest batch size of each side."""
 
 import contextlib
 import json
@@ -19,10 +19,10 @@ def add_arguments(parser, positive):
     parser.add_argument("--texts", type=positive(int), metavar="N", help="of a task: the first of its texts (default: all)")
 
 
-def check(options, task, peer):
-    """Raises: BenchmarkError where the peer or float32 was not wished, or the peers' interpreter is not there."""
-    if peer not in options.peers or "float32" not in options.dtype:
-        raise peers.BenchmarkError(f"nothing to compare: --task {task} is beside {peer}, in float32")
+def check(options, task, peer, dtypes=("float32",)):
+    """Raises: BenchmarkError where neither dtype nor peer of the task was wished, or the peers' interpreter is not there."""
+    if peer not in options.peers or not set(dtypes) & set(options.dtype):
+        raise peers.BenchmarkError(f"nothing to compare: --task {task} is beside {peer}, in {' and '.join(dtypes)}")
     peers.check_python(options.peers_python)
 
 
@@ -42,14 +42,14 @@ def two_sides(options, own, its, texts, directory, settings):
         yield own_side, its_side
 
 
-def row_of(options, task, own, its, target, model):
+def row_of(options, task, own, its, target, model, dtype="float32"):
     """Returns: dict: what a row says before anything is measured. Args: model: whose weights both sides have."""
     return {
         "suite": "inference",
         "task": task,
         "side": own.name,
         "peer": its.name,
-        "dtype": "float32",
+        "dtype": dtype,
         "target": target,
         "model": model,
         "threads": options.threads,
@@ -106,12 +106,13 @@ def best_batch_size(side, texts):
 def table(rows, columns):
     """Returns: Markdown. Args: columns: further ones, dict of heading -> function of a row that gives str."""
     first = rows[0]
-    headings = ["ours", "peer", "texts a call", "calls", "batches of: ours, its", "texts/s: ours, its", "ratio, median", "IQR"]
+    headings = ["ours", "peer", "dtype", "texts a call", "calls", "batches of: ours, its", "texts/s: ours, its", "ratio, median", "IQR"]
     headings += ["of the fastest", "target", *columns]
     lines = [
         [
             row["side"],
             row["peer"],
+            row["dtype"],
             str(row["texts"]),
             str(row["calls"]),
             f"{row['batch_sizes'][0]}, {row['batch_sizes'][1]}",
@@ -130,7 +131,7 @@ def table(rows, columns):
             f"{first['cpu']}, {first['cores']} cores, {first['threads']} threads a side; Python {first['python']}; {first['date']}; "
             f"{first['rounds']} rounds",
             ", ".join(f"{name} {version}" for name, version in first["versions"].items()),
-            f"{first['task']}, {first['dtype']}, weights: {first['model']}",
+            f"{first['task']}, weights: {first['model']}",
             "",
             report.markdown_table(headings, lines),
             "",
@@ -142,6 +143,6 @@ def table(rows, columns):
 
 def plot(rows, directory):
     """Returns: paths of what was drawn: the ratios."""
-    labels = [f"{row['side']} / {row['peer']}, {row['texts']} texts a call" for row in rows]
+    labels = [f"{row['side']} / {row['peer']}, {row['dtype']}, {row['texts']} texts a call" for row in rows]
     title = f"Inference, {rows[0]['task']}, {rows[0]['cpu']}, {rows[0]['date'][:10]}"
     return [report.plot_ratios(rows, labels, os.path.join(directory, f"inference_{rows[0]['task']}.png"), title)]

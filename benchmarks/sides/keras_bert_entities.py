@@ -1,4 +1,7 @@
-"""BertTagger.answer: texts to their entities. Settings: model: a Transformers directory. batch_sizes: of the forms, "batch_8" and so on."""
+"""BertTagger.answer: texts to their entities.
+
+Settings: model: a Transformers directory. dtype. batch_sizes: of the forms, "batch_8" and so on.
+"""
 
 import bert_common
 import latency_common
@@ -15,7 +18,7 @@ class KerasBert(latency_common.LatencySide):
     def prepare(self):
         bert_common.use_threads(tf, self.settings["threads"])
         self.versions["keras_bert"] = __version__
-        model = BertTagger.from_pretrained(self.settings["model"])
+        model = BertTagger.from_pretrained(self.settings["model"], dtype=self.settings["dtype"])
         model.max_length = model.encoder.config.max_position_embeddings  # the pipeline's
         self.forms = {
             f"batch_{size}": lambda texts, size=size: model.answer(texts, batch_size=size) for size in self.settings["batch_sizes"]

@@ -1,6 +1,6 @@
-"""Transformers' pipeline of token classification on PyTorch, in float32: texts to their entities, a word's tag its first piece's.
+"""Transformers' pipeline of token classification on PyTorch: texts to their entities, a word's tag its first piece's.
 
-Settings: model: a Transformers directory. batch_sizes: of the forms, "batch_8" and so on.
+Settings: model: a Transformers directory. dtype. batch_sizes: of the forms, "batch_8" and so on.
 """
 
 import latency_common
@@ -20,7 +20,7 @@ class Pipeline(latency_common.LatencySide):
             model=directory,
             tokenizer=directory,
             device="cpu",
-            dtype=torch.float32,
+            dtype=getattr(torch, self.settings["dtype"]),
             aggregation_strategy="first",  # as the model was trained; "simple" tags each piece by itself
         )
         self.forms = {f"batch_{size}": lambda texts, size=size: pipe(texts, batch_size=size) for size in self.settings["batch_sizes"]}

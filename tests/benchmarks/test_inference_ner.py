@@ -41,7 +41,8 @@ def test_a_short_run_beside_transformers_pipeline(root, tmp_path, tagger, peers_
     arguments += ["--peers_python", peers_python, "--json", path]
     done = subprocess.run([sys.executable, "-m", "benchmarks", *map(str, arguments)], cwd=root, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    (row,) = json.loads(path.read_text())
+    row, in_bfloat16 = json.loads(path.read_text())
+    assert (row["dtype"], in_bfloat16["dtype"]) == ("float32", "bfloat16")
     assert (row["side"], row["peer"], row["texts"], row["calls"], row["target"]) == ("keras_bert answer", "transformers_pipeline", 20, 1, 3)
     assert row["agreement"] >= 0.99 and row["difference"] < 1e-4 and row["entities"] > 20
     assert row["entities_per_second"] == pytest.approx(row["examples_per_second"] * row["entities"] / 20)
@@ -82,21 +83,23 @@ def other(text, place, **changes):
 
 
 def test_entities_agree_where_place_and_type_do():
-    same = inference_ner.compare_entities(Side(FOUND), Side(other(1, 0, score=0.75)), REQUEST)
+    same = inference_ner.compare_entities(Side(FOUND), Side(other(1, 0, score=0.75)), REQUEST, 0.99)
     assert same == {"entities": 61, "peer_entities": 61, "agreement": 1.0, "difference": 0.25}
     for changes in ({"end": 3}, {"start": 1}, {"type": "c"}):
         with pytest.raises(BenchmarkError, match=r"of which 60 are the same: 98.36%, under 99%"):
-            inference_ner.compare_entities(Side(FOUND), Side(other(1, 0, **changes)), REQUEST)
+            inference_ner.compare_entities(Side(FOUND), Side(other(1, 0, **changes)), REQUEST, 0.99)
 
 
 def test_a_tagger_that_finds_next_to_nothing_proves_nothing():
     with pytest.raises(BenchmarkError, match=r"finds 1 entities.*fewer than 10 prove nothing"):
-        inference_ner.compare_entities(Side(FOUND[1:]), Side(FOUND[1:]), REQUEST)
+        inference_ner.compare_entities(Side(FOUND[1:]), Side(FOUND[1:]), REQUEST, 0.99)
 
 
 def test_entities_a_second_are_of_either_side(monkeypatch):
     monkeypatch.setattr(inference_text.peers, "WARM_UP_SECONDS", 0.1)
-    row = inference_ner.compare(Side(FOUND, dict.fromkeys((1, 8, 32, 128), 0.5)), Side(FOUND, dict.fromkeys((1, 8, 32, 128), 1.5)), 3, 2)
+    row = inference_ner.compare(
+        Side(FOUND, dict.fromkeys((1, 8, 32, 128), 0.5)), Side(FOUND, dict.fromkeys((1, 8, 32, 128), 1.5)), 3, 2, 0.99
+    )
     assert (row["examples_per_second"], row["entities_per_second"]) == pytest.approx((6, 122))
     assert (row["peer_examples_per_second"], row["peer_entities_per_second"]) == pytest.approx((2, 61 / 1.5))
 

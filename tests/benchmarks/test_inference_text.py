@@ -45,16 +45,18 @@ def test_a_task_adds_columns_to_the_table():
     row = inference_text.row_of(options("ner"), "ner", own, its, 1.5, "MiniLM") | {"found": 7}
     row |= inference_text.time_singles(own, its, calls=20, rounds=2)
     lines = inference_text.table([row], {"how many": lambda row: str(row["found"])}).split("\n")
-    assert "ner, float32, weights: MiniLM" in lines and "library 1.0" in lines
-    assert "| ours | theirs | 1 | 20 | 1, 1 | 10.0, 5.0 | 2.00 | 0.00 | 2.00 | ≥ 1.5 | 7 |" in lines
+    assert "ner, weights: MiniLM" in lines and "library 1.0" in lines
+    assert "| ours | theirs | float32 | 1 | 20 | 1, 1 | 10.0, 5.0 | 2.00 | 0.00 | 2.00 | ≥ 1.5 | 7 |" in lines
 
 
 def options(task, *arguments):
     return command.parse(["inference", "--task", task, "--peers_python", sys.executable, *arguments])
 
 
-@pytest.mark.parametrize("wish", [["--peers", "onnxruntime"], ["--dtype", "bfloat16"]])
-@pytest.mark.parametrize("task", inference.TASKS)
+@pytest.mark.parametrize(
+    ("task", "wish"),
+    [*((task, ("--peers", "onnxruntime")) for task in inference.TASKS), *((task, ("--dtype", "bfloat16")) for task in ("qa", "embedding"))],
+)
 def test_a_wish_that_leaves_nothing_to_compare_is_told(task, wish):
     (peer,) = inference.TASKS[task].PEERS
     with pytest.raises(BenchmarkError, match=f"nothing to compare: --task {task} is beside {peer}, in float32"):
@@ -64,7 +66,15 @@ def test_a_wish_that_leaves_nothing_to_compare_is_told(task, wish):
 def test_a_task_has_a_plot_of_its_own(monkeypatch):
     drawn = []
     monkeypatch.setattr(inference_text.report, "plot_ratios", lambda *arguments: drawn.append(arguments) or arguments[2])
-    row = {"task": "ner", "side": "ours", "peer": "theirs", "texts": 1, "cpu": "a processor", "date": "2026-01-01T00:00"}
+    row = {
+        "task": "ner",
+        "side": "ours",
+        "peer": "theirs",
+        "dtype": "float32",
+        "texts": 1,
+        "cpu": "a processor",
+        "date": "2026-01-01T00:00",
+    }
     assert inference.plot([row], "plots") == ["plots/inference_ner.png"]
     ((rows, labels, _, title),) = drawn
-    assert (rows, labels, title) == ([row], ["ours / theirs, 1 texts a call"], "Inference, ner, a processor, 2026-01-01")
+    assert (rows, labels, title) == ([row], ["ours / theirs, float32, 1 texts a call"], "Inference, ner, a processor, 2026-01-01")
