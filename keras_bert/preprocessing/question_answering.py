@@ -173,7 +173,7 @@ class QuestionAnsweringPreprocessor(Preprocessor):
         weights = () if weights is None else tf.gather(weights, windows.examples)
         question_lengths = questions.row_lengths()
         if targets is not None:
-            first, last = _pieces_of(targets, contexts, starts, ends)
+            first, last = _pieces_of(column_lib.places_in_graph(targets, contexts), contexts, starts, ends)
             return Rows(tokens, windows.counts, _targets_of_rows(first, last, windows, question_lengths), weights)
         facts = {TEXT: contexts, STARTS: starts, ENDS: ends, _QUESTION_LENGTH: question_lengths}
         return Rows(tokens, windows.counts, (), weights, facts)
