@@ -82,6 +82,7 @@ class QuestionAnsweringPreprocessor(Preprocessor):
     counted = dict.fromkeys([f"alternative_{name}" for name in ALTERNATIVE_FIELDS], ALTERNATIVE_COUNT)
     records = {"alternatives": {name: f"alternative_{name}" for name in ALTERNATIVE_FIELDS}}  # noqa: RUF012 - never changed
     chooses = False
+    labelled_as = "fit(questions, {'start': [...], 'end': [...]}), or of what data.read_squad gives fit(data.squad_dataset(examples))"
     several_rows = True
     fills_up = True
     rows_at_once = 32
