@@ -64,7 +64,7 @@ class MultipleChoicePreprocessor(TextPreprocessor):
             if wrong is not None:
                 raise ValueError(f"example {wrong} is {x[wrong]!r:.60}; expected (text, [choice, choice, ...])")
             texts, choices = zip(*x, strict=True)
-        texts = text_columns(list(texts))[TEXT]
+        texts = text_columns(texts if isinstance(texts, (str, bytes)) else list(texts))[TEXT]
         choices = choices.numpy() if isinstance(choices, tf.Tensor) else choices
         rows = [_choices(row, number) for number, row in enumerate(choices)]
         if len(rows) != len(texts):

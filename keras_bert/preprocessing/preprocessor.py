@@ -77,6 +77,7 @@ class Preprocessor:
         tokenizer: Tokenizer, or None: raw input cannot be read.
         pad_to_multiple_of: None: batches have one static length.
         target_is_text: whether a target may be a string, a label's name: two strings of a dataset are then a text and its label.
+        labelled_as: how targets are given, for an error where they are missing.
         several_rows: whether an example may be several rows.
         rows_at_once: rows that the network answers at a time, for the memory that they take; None: all of a batch's examples.
         fills_up: whether batches to learn from end in blank rows where examples are of several rows, see fill_up.
@@ -86,6 +87,7 @@ class Preprocessor:
     """
 
     target_is_text = False
+    labelled_as = "fit(texts, labels), evaluate(texts, labels)"
     several_rows = False
     rows_at_once: int | None = None
     fills_up = False

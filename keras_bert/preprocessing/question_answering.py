@@ -82,6 +82,7 @@ class QuestionAnsweringPreprocessor(Preprocessor):
     counted = dict.fromkeys([f"alternative_{name}" for name in ALTERNATIVE_FIELDS], ALTERNATIVE_COUNT)
     records = {"alternatives": {name: f"alternative_{name}" for name in ALTERNATIVE_FIELDS}}  # noqa: RUF012 - never changed
     chooses = False
+    labelled_as = "fit(questions, {'start': [...], 'end': [...]}), or of what data.read_squad gives fit(data.squad_dataset(examples))"
     several_rows = True
     fills_up = True
     rows_at_once = 32
@@ -173,7 +174,7 @@ class QuestionAnsweringPreprocessor(Preprocessor):
         weights = () if weights is None else tf.gather(weights, windows.examples)
         question_lengths = questions.row_lengths()
         if targets is not None:
-            first, last = _pieces_of(targets, contexts, starts, ends)
+            first, last = _pieces_of(column_lib.places_in_graph(targets, contexts), contexts, starts, ends)
             return Rows(tokens, windows.counts, _targets_of_rows(first, last, windows, question_lengths), weights)
         facts = {TEXT: contexts, STARTS: starts, ENDS: ends, _QUESTION_LENGTH: question_lengths}
         return Rows(tokens, windows.counts, (), weights, facts)

@@ -86,12 +86,35 @@ def answer_places(targets, contexts):
 
 
 def join_places(targets):
-    """The array of a dataset's element. Args: targets: dict of START, END, or integers [..., 2]. Returns: int32 [..., 2]."""
+    """The array of a dataset's element.
+
+    Args: targets: dict of START, END, or integers [..., 2]. Returns: int32 [..., 2].
+    Raises: ValueError where they are something else. Whether they are in their contexts, `places_in_graph` sees.
+    """
     if isinstance(targets, dict):
         if set(targets) != {START, END}:
             raise ValueError(f"answers have {START!r} and {END!r}, characters of the context; got {', '.join(sorted(map(str, targets)))}")
         targets = tf.stack([targets[START], targets[END]], axis=-1)
+    if not targets.dtype.is_integer or not targets.shape[-1:].is_compatible_with([2]):
+        raise ValueError(
+            f"answers are {{{START!r}: ..., {END!r}: ...}} or [start, end], whole numbers; got {targets.dtype.name} {targets.shape}"
+        )
     return tf.cast(targets, tf.int32)
+
+
+def places_in_graph(places, contexts):
+    """The check of `answer_places` in TensorFlow ops, for answers of a dataset.
+
+    Args: places: int32 [examples, 2]. contexts: string [examples], UTF-8. Returns: places.
+    Raises: tf.errors.InvalidArgumentError with the first of those that are not in their contexts.
+    """
+    start, end = tf.unstack(places, axis=1)
+    characters = tf.strings.length(contexts, unit="UTF8_CHAR")
+    is_in = ((start == -1) & (end == -1)) | ((start >= 0) & (start < end) & (end <= characters))
+    wrong = tf.boolean_mask(tf.stack([start, end, characters], axis=1), ~is_in)
+    message = "an answer is not in its context; expected 0 <= start < end, or -1 and -1 for none; start, end and the context's characters:"
+    with tf.control_dependencies([tf.debugging.Assert(tf.reduce_all(is_in), [message, wrong])]):
+        return tf.identity(places)
 
 
 def _has_both(item):

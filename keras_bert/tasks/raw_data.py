@@ -81,7 +81,7 @@ class RawData(TrainingModel):
         else:
             columns, targets = self._read(x, y)
             if labelled and targets is None:
-                raise ValueError("texts were given without labels: fit(texts, labels), evaluate(texts, labels)")
+                raise ValueError(f"texts were given without labels: {self.preprocessor.labelled_as}")
             elements = feed.elements_in_memory(dict(columns), targets, weights)
             if shuffle and targets is not None:
                 elements = elements.shuffle(int(elements.cardinality()), reshuffle_each_iteration=True)

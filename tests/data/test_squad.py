@@ -34,6 +34,7 @@ def test_squad_1_and_2(write, name):
     assert read_squad(write(name, squad(question(WHO), question(WHAT)))) == [WHO, WHAT]
     plausible = question(NONE, is_impossible=True, plausible_answers=[{"text": "the sea", "answer_start": 8}])
     assert read_squad(write(name, squad(question(WHO, is_impossible=False), plausible))) == [WHO, NONE]
+    assert read_squad(write(name, squad(question(WHO, is_impossible=True))))[0].answers == ()  # it says so, whatever else it says
 
 
 def test_json_lines(write):

@@ -1,10 +1,11 @@
 // Asks a SavedModel from C++: texts in, a NumPy array of every output out. No Python takes part.
 //
-//     serve SAVED_MODEL TEXTS BATCH_SIZE FOLDER OP_LIBRARY...
+//     serve SAVED_MODEL INPUTS BATCH_SIZE FOLDER OP_LIBRARY...
 //
-// TEXTS holds each text as the count of its bytes (uint32 of this machine) and those bytes. Its signature serving_default, which has
-// one input, answers BATCH_SIZE of them at a time; FOLDER gets NUMBER.OUTPUT.npy of each batch and each output, and `maps`, the files
-// that this process had in memory. The op libraries are those of tensorflow-text that the graph needs.
+// INPUTS is a folder with a file for each input of the signature serving_default, of the input's name: how many texts an example has
+// there, 0 where it has one that stands for itself and is no list, and then each text as the count of its bytes and those bytes; counts
+// are uint32 of this machine. BATCH_SIZE examples are answered at a time; FOLDER gets NUMBER.OUTPUT.npy of each batch and each output,
+// and `maps`, the files that this process had in memory. The op libraries are those of tensorflow-text that the graph needs.
 
 #include <algorithm>
 #include <cstdint>
@@ -32,16 +33,34 @@ void Check(const absl::Status& status) {
 
 void Fail(const std::string& message) { Check(absl::InvalidArgumentError(message)); }
 
-std::vector<std::string> ReadTexts(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) Fail("cannot read " + path);
+// The texts of one input.
+struct Column {
+  std::string tensor;  // what the graph's tensor is called that takes them
   std::vector<std::string> texts;
+  uint32_t width;  // texts of an example; 0: one, and no list
+
+  size_t Examples() const { return texts.size() / std::max(width, 1u); }
+
+  Tensor Batch(size_t start, size_t size) const {
+    tensorflow::TensorShape shape({static_cast<int64_t>(size)});
+    if (width) shape.AddDim(width);
+    Tensor batch(tensorflow::DT_STRING, shape);
+    const size_t first = start * std::max(width, 1u);
+    for (int64_t i = 0; i < batch.NumElements(); ++i) batch.flat<tstring>()(i) = texts[first + i];
+    return batch;
+  }
+};
+
+Column ReadColumn(const std::string& path, const std::string& tensor) {
+  std::ifstream file(path, std::ios::binary);
+  Column column{tensor};
+  if (!file.read(reinterpret_cast<char*>(&column.width), sizeof column.width)) Fail("cannot read " + path);
   for (uint32_t size; file.read(reinterpret_cast<char*>(&size), sizeof size);) {
     std::string text(size, '\0');
-    if (!file.read(text.data(), size)) Fail(path + " ends within text " + std::to_string(texts.size()));
-    texts.push_back(std::move(text));
+    if (!file.read(text.data(), size)) Fail(path + " ends within text " + std::to_string(column.texts.size()));
+    column.texts.push_back(std::move(text));
   }
-  return texts;
+  return column;
 }
 
 // NumPy's name of an element's type; of strings, one that the longest fits, as every element of an array is of one size.
@@ -81,9 +100,8 @@ void WriteNumpy(const std::string& path, const Tensor& tensor) {
 }
 
 int main(int count, char** arguments) {
-  if (count < 5) Fail("usage: serve SAVED_MODEL TEXTS BATCH_SIZE FOLDER OP_LIBRARY...");
-  const std::string saved_model = arguments[1], folder = std::string(arguments[4]) + "/";
-  const std::vector<std::string> texts = ReadTexts(arguments[2]);
+  if (count < 5) Fail("usage: serve SAVED_MODEL INPUTS BATCH_SIZE FOLDER OP_LIBRARY...");
+  const std::string saved_model = arguments[1], inputs = std::string(arguments[2]) + "/", folder = std::string(arguments[4]) + "/";
   const size_t batch_size = std::stoul(arguments[3]);
 
   for (int i = 5; i < count; ++i) {
@@ -93,22 +111,26 @@ int main(int count, char** arguments) {
   tensorflow::SavedModelBundleLite model;
   Check(tensorflow::LoadSavedModel(tensorflow::SessionOptions(), tensorflow::RunOptions(), saved_model, {"serve"}, &model));
 
-  // The signature tells what the graph's tensors are called that hold its input and its outputs.
+  // The signature tells what the graph's tensors are called that hold its inputs and its outputs.
   const auto& signature = model.GetSignatures().at("serving_default");
-  if (signature.inputs().size() != 1) Fail(saved_model + " takes other inputs than one text");
-  const std::string input = signature.inputs().begin()->second.name();
+  std::vector<Column> columns;
+  for (const auto& [input, tensor] : signature.inputs()) columns.push_back(ReadColumn(inputs + input, tensor.name()));
   std::vector<std::string> outputs, tensors;
   for (const auto& [output, tensor] : signature.outputs()) {
     outputs.push_back(output);
     tensors.push_back(tensor.name());
   }
+  const size_t examples = columns.at(0).Examples();
+  for (const Column& column : columns) {
+    if (column.Examples() != examples) Fail("the inputs of " + inputs + " differ in their numbers of examples");
+  }
 
-  for (size_t start = 0, number = 0; start < texts.size(); start += batch_size, ++number) {
-    const size_t size = std::min(batch_size, texts.size() - start);
-    Tensor batch(tensorflow::DT_STRING, {static_cast<int64_t>(size)});
-    for (size_t i = 0; i < size; ++i) batch.flat<tstring>()(i) = texts[start + i];
+  for (size_t start = 0, number = 0; start < examples; start += batch_size, ++number) {
+    const size_t size = std::min(batch_size, examples - start);
+    std::vector<std::pair<std::string, Tensor>> fed;
+    for (const Column& column : columns) fed.emplace_back(column.tensor, column.Batch(start, size));
     std::vector<Tensor> answers;
-    Check(model.GetSession()->Run({{input, batch}}, tensors, {}, &answers));
+    Check(model.GetSession()->Run(fed, tensors, {}, &answers));
     for (size_t i = 0; i < answers.size(); ++i) {
       WriteNumpy(folder + std::to_string(number) + "." + outputs[i] + ".npy", answers[i]);
     }

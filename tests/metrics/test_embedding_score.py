@@ -24,9 +24,10 @@ def test_correlations_by_hand():
 
 def test_a_search_s_scores_by_hand():
     found = [[4, 7, 1], [0, 2, 9], [5, 6, 8]]
-    scores = retrieval_scores(found, [{7}, {0, 9}, {1}], recall_at=(1, 3), mrr_at=(3,), ndcg_at=(3,))
+    scores = retrieval_scores(found, [{7}, {0, 9}, {1}], recall_at=(1, 3), mrr_at=(1, 3), ndcg_at=(1, 3))
     assert scores["recall@1"] == pytest.approx((0 + 1 / 2 + 0) / 3)
     assert scores["recall@3"] == pytest.approx((1 + 1 + 0) / 3)
+    assert scores["mrr@1"] == scores["ndcg@1"] == pytest.approx((0 + 1 + 0) / 3)
     assert scores["mrr@3"] == pytest.approx((1 / 2 + 1 + 0) / 3)
     assert scores["ndcg@3"] == pytest.approx((1 / np.log2(3) + (1 + 1 / 2) / (1 + 1 / np.log2(3)) + 0) / 3)
 

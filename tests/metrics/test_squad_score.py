@@ -80,6 +80,17 @@ def test_version_2_is_the_official_script_s(examples, predictions):
     assert ours["total"] == theirs["total"] == 296 and ours["best_f1"] > ours["f1"]
 
 
+def test_what_gains_nothing_moves_no_threshold():
+    """As in the official script, of thresholds that are as good the first, whatever comes behind them."""
+    gold = {"right": "cat", "wrong": "dog", "silent": None, "unknown": None}
+    predictions = {"right": "cat", "wrong": "bird", "silent": "", "unknown": "fish"}
+    null_scores = {"right": -1.0, "wrong": 0.0, "silent": 0.5, "unknown": 1.0}
+    examples = [SquadExample(id_, "?", "", () if text is None else (Answer(text, 0),), id_ == "silent") for id_, text in gold.items()]
+    scores = score_squad(examples, predictions, null_scores)
+    assert (scores["best_f1"], scores["best_f1_threshold"]) == (3 / 4, -1.0)
+    assert (scores["exact_match"], scores["no_answer"]["total"]) == (2 / 4, 2)  # no answer is known of "unknown": it has none
+
+
 def one(text, *gold):
     return [SquadExample("1", "?", " ".join(gold), tuple(Answer(answer, 0) for answer in gold))], {"1": text}
 
@@ -88,6 +99,7 @@ def one(text, *gold):
     ("text", "gold", "exact", "f1"),
     [
         ("是，他。", "是他", 1, 1),
+        (" 是他 ", "是他", 1, 1),
         ("5月", "2010年5月", 0, 2 / 3),  # 2010 | 年 | 5 | 月: the longest run is two of four
         ("甲丙乙丁", "甲乙丙丁", 0, 1 / 4),  # a run is unbroken
         ("光荣和OMEGA force", "光荣和omega force", 1, 1),

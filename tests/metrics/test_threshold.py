@@ -33,6 +33,11 @@ def test_no_threshold_is_better(missing):
         assert by_precision["recall"] == pytest.approx(max(recall for precision, recall, _ in every if precision >= wanted))
 
 
+def test_a_threshold_is_midway_to_the_next_score():
+    assert choose_threshold([True, True, False], [0.9, 0.8, 0.4])["threshold"] == pytest.approx(0.6)
+    assert choose_threshold([False, True], [0.9, 0.8])["threshold"] == pytest.approx(0.4)  # all are taken
+
+
 def test_neighbouring_numbers_are_told_apart():
     upper = np.float32(0.7)
     lower = np.nextafter(upper, np.float32(0))

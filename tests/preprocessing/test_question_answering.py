@@ -68,7 +68,7 @@ def test_rows_and_targets_by_hand(make):
     targets = tf.constant([[2, 5]])  # "b c"
     rows = preprocessor.rows(columns, targets, tf.constant([0.5]))
     inputs, targets, weights = preprocessor.pad(rows)
-    assert rows.counts.numpy().tolist() == [2]
+    assert rows.counts.numpy().tolist() == [2] and preprocessor.padded_lengths(rows).numpy().tolist() == [2 * 10]
     assert inputs["input_ids"].numpy().tolist() == [
         [preprocessor.tokenizer.id_of(name) for name in f"[CLS] who is [SEP] {window} [SEP]".split()]
         for window in ("a b c d e", "d e f g h")
@@ -77,13 +77,18 @@ def test_rows_and_targets_by_hand(make):
     assert targets.numpy().tolist() == [[5, 6], [0, 0]] and weights.numpy().tolist() == [0.5, 0.5]
     for (start, end), expected in (
         ((6, 9), [[7, 8], [4, 5]]),  # "d e", in both
+        ((4, 7), [[6, 7], [0, 0]]),  # "c d": the second window has but a part of what the first has whole
         ((-1, -1), [[0, 0], [0, 0]]),
         ((0, 15), [[4, 8], [4, 8]]),  # no window holds it whole: each learns its part
         ((4, 11), [[6, 8], [4, 6]]),  # "c d e f": no window either
         ((3, 4), [[0, 0], [0, 0]]),  # a space has no piece
     ):
+        # The longest answer to give says nothing of what is learnt.
+        preprocessor = preprocessor.with_settings(max_answer_length=1)
         _, targets, _ = preprocessor.pad(preprocessor.rows(columns, tf.constant([[start, end]])))
         assert targets.numpy().tolist() == expected, (start, end)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="an answer is not in its context"):
+        preprocessor.rows(columns, tf.constant([[0, 16]]))
 
 
 def test_one_token_type(make):
@@ -117,8 +122,10 @@ def test_an_answer_over_two_windows_is_found_where_its_length_may_be(make):
     context = " ".join(f"w{number}" for number in range(60))
     options = {"max_length": 32, "max_query_length": 4, "stride": 8}
     place = (context.index("w5"), context.index("w50") + 3)
-    (answer,) = fed(make(max_answer_length=None, **options), (["who"], [context]), [place])
-    assert (answer["start"], answer["end"]) == place
+    # Piece 10, from which the second answer starts, is read in the first window, of 28 pieces; its last piece is the first behind it.
+    for each in (place, (context.index("w5"), context.index("w14") + 1)):
+        (answer,) = fed(make(max_answer_length=None, **options), (["who"], [context]), [each])
+        assert (answer["start"], answer["end"]) == each
     (answer,) = fed(make(**options), (["who"], [context]), [place])
     assert len(answer["text"].split()) < 30
 
@@ -191,12 +198,21 @@ def test_where_there_is_nothing_to_answer_by(make):
         assert answer == numbers
 
 
+def test_an_answer_as_good_as_none_is_given(make):
+    """run_squad.py's null_score_diff_threshold: no answer where the difference is greater, not where it is equal."""
+    for threshold, text in ((0.0, "a"), (-0.1, "")):
+        preprocessor = make(null_threshold=threshold)
+        rows = rows_of(preprocessor, (["who"], ["a"]))
+        (answer,) = decoded(preprocessor, rows, zeros_like(preprocessor, rows))
+        assert (answer["text"], answer["null_score"], answer["score"]) == (text, 0.0, 0.5)
+
+
 def test_ids_alone_give_tokens_of_the_row(make):
     preprocessor = make()
     inputs = preprocessor.packer(["who is it", "who"], ["a b c", "d e"])
     logits = np.zeros((*inputs["input_ids"].shape, 2), "float32")
     logits[0, 5, 0] = logits[0, 7, 1] = logits[1, 3, 0] = logits[1, 4, 1] = 5
-    logits[:, 1] = logits[:, -1] = 50  # of the question; of [SEP] or padding
+    logits[:, 1] = logits[:, -1] = logits[0, 8] = logits[1, 5] = 50  # of the question; of padding; of the last [SEP]
     for each in (preprocessor, make(type_vocab_size=1)):
         answers = plain({name: value.numpy() for name, value in each.decode(tf.constant(logits), inputs, None).items()}, each)
         assert [(answer["start"], answer["end"], answer["text"]) for answer in answers] == [(5, 8, ""), (3, 5, "")]

@@ -6,7 +6,14 @@ import tensorflow as tf
 
 from keras_bert.data import SquadExample
 from keras_bert.preprocessing import QuestionAnsweringPreprocessor
-from keras_bert.preprocessing.question_columns import answer_places, element_columns, is_questions, join_places, question_columns
+from keras_bert.preprocessing.question_columns import (
+    answer_places,
+    element_columns,
+    is_questions,
+    join_places,
+    places_in_graph,
+    question_columns,
+)
 
 QUESTIONS, CONTEXTS = ["Who?", "Où?"], ["Anna.", "Ici."]
 EXPECTED = {"question": [b"Who?", "Où?".encode()], "context": [b"Anna.", b"Ici."]}
@@ -34,6 +41,10 @@ def test_places():
     contexts = EXPECTED["context"]
     for targets in ({"start": [0, -1], "end": [4, -1]}, [[0, 4], [-1, -1]], np.array([(0, 4), (-1, -1)])):
         assert answer_places(targets, contexts).tolist() == [[0, 4], [-1, -1]]
+    accents = ["Où ça".encode()]  # 5 characters, 7 bytes
+    assert answer_places([[0, 5]], accents).tolist() == [[0, 5]]
+    with pytest.raises(ValueError, match="from 0 to 6, and its context has 5 characters"):
+        answer_places([[0, 6]], accents)
     assert join_places({"start": tf.constant([0]), "end": tf.constant([4])}).numpy().tolist() == [[0, 4]]
     assert element_columns((1, 2)) == element_columns({"context": 2, "question": 1}) == {"question": 1, "context": 2}
 
@@ -77,3 +88,15 @@ def test_elements_of_something_else_are_refused():
         preprocessor.element_columns(tf.TensorSpec([], tf.string))
     with pytest.raises(ValueError, match="answers have 'start' and 'end', characters of the context; got answer"):
         preprocessor.element_targets({"answer": tf.constant(1)})
+    for targets in ({"start": tf.constant(np.nan), "end": tf.constant(4.0)}, tf.constant(1), tf.constant([1, 2, 3])):
+        with pytest.raises(ValueError, match=r"answers are {'start': ..., 'end': ...} or \[start, end\], whole numbers; got (float|int)32"):
+            preprocessor.element_targets(targets)
+
+
+@pytest.mark.parametrize("place", [(0, 6), (2, 2), (3, 1), (-1, 2), (-2, -2), (5, 7)])
+def test_answers_of_a_dataset_that_are_not_in_their_contexts_are_refused(place):
+    contexts = tf.constant(["Où ça", "Anna"])  # of 5 characters and 7 bytes
+    good = [[0, 5], [-1, -1]]
+    assert places_in_graph(tf.constant(good), contexts).numpy().tolist() == good
+    with pytest.raises(tf.errors.InvalidArgumentError, match=rf"(?s)an answer is not in its context.*{place[0]}, {place[1]}, 5$"):
+        places_in_graph(tf.constant([place, (0, 4)]), contexts)

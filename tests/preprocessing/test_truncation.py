@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_bert.preprocessing.parts import join_windows, pad_parts, side_by_side, split_parts
+from keras_bert.preprocessing.parts import join_windows, pad_parts, padded_lengths, side_by_side, split_parts
 from keras_bert.preprocessing.truncation import ends_to_keep, keep_ends, overlapping_rows
 from keras_bert.text import BertPacker
 
@@ -48,7 +48,9 @@ def test_wide_rows_are_split_into_what_the_packer_makes_of_each_window(tiny_toke
     packer = BertPacker(tiny_tokenizer, 8, pad_to_multiple_of=multiple)
     pieces = tf.ragged.constant([[5, 6, 7], [], [5, 6, 7, 8, 9, 10, 11, 12]], tf.int32)
     windows, counts = overlapping_rows(pieces, 6, 4)
-    wide = pad_parts(packer, side_by_side(packer.join(windows), counts), parts=3 if multiple is None else None)
+    tokens = side_by_side(packer.join(windows), counts)
+    assert padded_lengths(packer, tokens).numpy().tolist() == ([8, 4, 16] if multiple else [8, 8, 16])
+    wide = pad_parts(packer, tokens, parts=3 if multiple is None else None)
     parts = 3 if multiple is None else 2
     assert wide["input_ids"].shape == (3, parts * 8)
     assert wide["part_mask"].numpy().tolist() == [[1, 0, 0][:parts], [1, 0, 0][:parts], [1, 1, 0][:parts]]

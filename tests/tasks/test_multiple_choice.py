@@ -154,6 +154,7 @@ def test_json_lines_with_lists_and_letters(tmp_path):
     ("x", "y", "words"),
     [
         ((TEXTS, CHOICES[:2]), [0, 0, 0], "3 texts but 2 lists of choices"),
+        (("it is", [["good", "bad"]]), [0], r"got one string, 'it is'; give a list of texts: \['it is'\]"),
         ((["a", "b"], [["c", "d"], ["e", ""]]), [0, 0], "example 1 has 1 choices; it takes 2 to choose"),
         ((["a"], ["b"]), [0], "the choices of example 0 are 'b'; expected a list of texts"),
         ((["a"], [["b", None]]), [0], "choice 1 of example 0 is None, a NoneType; expected str"),

@@ -1,6 +1,9 @@
 """BertQuestionAnswerer: what it learns from, what it answers, and what it writes."""
 
 import json
+import os
+import subprocess
+import sys
 
 import keras
 import numpy as np
@@ -95,6 +98,19 @@ def test_many_rows_are_answered_some_at_a_time(shared_answerer, monkeypatch):
     whole = shared_answerer.answer(x)[0]
     assert some["null_score"] == pytest.approx(whole["null_score"], abs=1e-4)
     assert [each["text"] for each in some["alternatives"]] == [each["text"] for each in whole["alternatives"]]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("served", [False, True], ids=["answer", "saved_model"])
+def test_ten_times_the_context_takes_little_more_memory(root, uncased_vocabulary, tmp_path, served):
+    program = root / "tests" / "tasks" / "programs" / "answer_memory.py"
+    environment = os.environ | {"PYTHONPATH": f"{root}{os.pathsep}{root / 'tests' / 'processes'}", "CUDA_VISIBLE_DEVICES": ""}
+    command = [sys.executable, str(program), str(uncased_vocabulary), str(tmp_path / "model") if served else ""]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    assert done.returncode == 0, done.stderr[-4000:]
+    grown = json.loads(done.stdout.splitlines()[-1])
+    print(f"a context of 30,000 tokens behind one of 3,000 raises peak memory by {grown / 2**20:.0f} MB")
+    assert grown < 64 * 2**20  # measured: 24 MB
 
 
 @pytest.mark.slow
@@ -198,7 +214,11 @@ def test_what_does_not_fit_is_named(make, shared_answerer):
         (lambda: setattr(shared_answerer, "stride", 64), "so that a stride from 31 on skips text"),
         (lambda: shared_answerer.answer(["Who?"]), "a question is read with its context"),
         (lambda: shared_answerer.answer({"question": ["Who?"]}), "a question is read with its context"),
-        (lambda: shared_answerer.fit(X), "texts were given without labels"),
+        (lambda: shared_answerer.fit(X), "texts were given without labels: fit\\(questions, {'start': .*data.squad_dataset"),
+        (
+            lambda: shared_answerer.fit([SquadExample("1", "Who?", "It was.")]),
+            "without labels: .* fit\\(data.squad_dataset\\(examples\\)\\)",
+        ),
         (lambda: shared_answerer.fit(X, {"start": [0] * 12, "end": [99] * 12}), "the answer of example 0 is from 0 to 99"),
         (lambda: shared_answerer.fit(X, PLACES, class_weight={0: 1}), "an answer is a place, not a class"),
         (lambda: shared_answerer.answer(X, n_best=0), "n_best=0 is not a whole number from 1"),

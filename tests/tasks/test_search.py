@@ -30,6 +30,10 @@ def test_equal_scores_come_in_the_order_of_the_corpus(monkeypatch):
     monkeypatch.setattr(search, "CORPUS_AT_ONCE", 4)
     corpus = np.array([[1.0], [2.0], [2.0], [1.0], [2.0], [3.0], [2.0]])
     assert search_vectors([[1.0]], corpus, 3, similarity="dot")[0].tolist() == [[5, 1, 2]]
+    monkeypatch.undo()
+    corpus = np.random.default_rng(0).integers(0, 3, [200, 1])  # of equal ones, a partition takes any
+    expected = np.argsort(-corpus[:, 0], kind="stable")[:10]
+    assert search_vectors([[1.0]], corpus, 10, similarity="dot")[0].tolist() == [expected.tolist()]
 
 
 def test_a_small_corpus_gives_all_of_it():

@@ -35,7 +35,7 @@ def test_dropout_draws_the_same_masks_both_times(found):
 @pytest.mark.slow
 def test_a_batch_of_1024_fits_in_the_memory_of_32(root):
     program = root / "tests" / "training" / "programs" / "peak_memory.py"
-    environment = os.environ | {"PYTHONPATH": str(root), "CUDA_VISIBLE_DEVICES": ""}
+    environment = os.environ | {"PYTHONPATH": f"{root}{os.pathsep}{root / 'tests' / 'processes'}", "CUDA_VISIBLE_DEVICES": ""}
 
     def grown(*arguments):
         done = subprocess.run(

@@ -67,13 +67,14 @@ def test_the_default_is_by_what_the_examples_have(theirs):
     assert float(got) == pytest.approx(float(theirs["multiple_negatives/triplets/loss"]), rel=1e-5)
 
 
+@pytest.mark.parametrize("equal", [0, 1], ids=["anchors", "positives"])
 @pytest.mark.parametrize("symmetric", [False, True])
-def test_equal_texts_of_other_examples_are_no_negatives(theirs, symmetric):
-    # Examples 0 and 1 have one positive: each alone among examples 2 to 5 has the loss that both have together.
+def test_equal_texts_of_other_examples_are_no_negatives(theirs, symmetric, equal):
+    # Examples 0 and 1 have one anchor, or one positive: each alone among examples 2 to 5 has the loss that both have together.
     vectors = theirs["vectors"][:, :2].copy()
-    vectors[1, 1] = vectors[0, 1]
+    vectors[1, equal] = vectors[0, equal]
     targets = numbers(6, 2)
-    targets[1, 1] = targets[0, 1]
+    targets[1, equal] = targets[0, equal]
     loss = MultipleNegatives(symmetric=symmetric, reduction=None)
     got = np.asarray(loss(targets, vectors))
     for row in (0, 1):
@@ -99,11 +100,20 @@ def test_a_positive_of_an_equal_anchor_and_a_negative_that_is_the_positive_are_n
     assert np.asarray(loss(targets, vectors))[0] == pytest.approx(np.log(np.exp(scores).sum()) - scores[0], rel=1e-5)
 
 
-def test_examples_of_padding_are_no_candidates(theirs):
+@pytest.mark.parametrize("symmetric", [False, True])
+def test_examples_of_padding_are_no_candidates(theirs, symmetric):
     vectors = theirs["vectors"][:, :2]
     targets = np.array([1, 1, 1, 1, 0, 0], "int32")  # of a batch that was filled up
-    got = np.asarray(MultipleNegatives(reduction=None)(targets, vectors))[:4]
-    np.testing.assert_allclose(got, MultipleNegatives(reduction=None)(numbers(4, 2), vectors[:4]), rtol=1e-5)
+    loss = MultipleNegatives(symmetric=symmetric, reduction=None)
+    np.testing.assert_allclose(np.asarray(loss(targets, vectors))[:4], loss(numbers(4, 2), vectors[:4]), rtol=1e-5)
+
+
+def test_cut_vectors_are_of_length_1_whatever_compares_them(theirs):
+    vectors = theirs["vectors"][:, :3]
+    cut = vectors[..., :4] / np.linalg.norm(vectors[..., :4], axis=-1, keepdims=True)
+    apart = np.linalg.norm(cut[:, 0] - cut[:, 1], axis=1) - np.linalg.norm(cut[:, 0] - cut[:, 2], axis=1)
+    got = Matryoshka("triplet", [4], reduction="none")(numbers(6, 3), vectors)
+    np.testing.assert_allclose(got, apart + 5.0, atol=1e-4)  # the margin is more than any distance
 
 
 def test_sample_weights_multiply_an_example_s_loss(theirs):

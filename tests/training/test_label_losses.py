@@ -55,9 +55,10 @@ def test_weights_of_labels_are_pytorch_s_pos_weight():
 
 
 def test_weights_of_classes_are_no_part_of_the_denominator():
-    values = np.asarray(LabelCrossEntropy(3, reduction=None)(IDS, LOGITS))
     weights = np.array([1.0, 10.0, 0.5])
-    assert float(LabelCrossEntropy(3, weights)(IDS, LOGITS)) == pytest.approx((values * weights[IDS]).sum() / 6, rel=1e-5)
+    for options in ({}, {"label_smoothing": 0.3}, {"focal_gamma": 2.0}):
+        values = np.asarray(LabelCrossEntropy(3, reduction=None, **options)(IDS, LOGITS))
+        assert float(LabelCrossEntropy(3, weights, **options)(IDS, LOGITS)) == pytest.approx((values * weights[IDS]).sum() / 6, rel=1e-5)
     np.testing.assert_allclose(LabelCrossEntropy(3, weights)(ROWS, LOGITS), LabelCrossEntropy(3, weights)(IDS, LOGITS), rtol=1e-6)
 
 

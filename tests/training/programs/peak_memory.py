@@ -6,22 +6,16 @@ Prints one JSON object: bytes.
 """
 
 import json
-import re
 import sys
 
 import keras
 import numpy as np
+from peak import peak
 
 from keras_bert import BertConfig, BertEmbedder, BertEncoder
 from keras_bert.training import create_optimizer
 
 LENGTH = 128
-
-
-def peak():
-    # Linux's own figure: that of getrusage begins at what the process held that started this one.
-    with open("/proc/self/status", encoding="ascii") as file:
-        return 1024 * int(re.search(r"VmHWM:\s*(\d+) kB", file.read())[1])
 
 
 def batch(examples):
