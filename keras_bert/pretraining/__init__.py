@@ -1,5 +1,25 @@
 """From running text to pretraining examples, and from those to batches with masks."""
 
+from keras_bert.pretraining.dataset import evaluation_batches, training_batches
+from keras_bert.pretraining.manifest import read_manifest
 from keras_bert.pretraining.masking import Masker, MaskingSettings
+from keras_bert.pretraining.packing import pack_first_fit
+from keras_bert.pretraining.prepare import prepare_pretraining_data
+from keras_bert.pretraining.reading import read_examples, stream_examples
+from keras_bert.pretraining.records import parse_records, row_features
+from keras_bert.pretraining.settings import ExampleSettings
 
-__all__ = ["Masker", "MaskingSettings"]
+__all__ = [
+    "ExampleSettings",
+    "Masker",
+    "MaskingSettings",
+    "evaluation_batches",
+    "pack_first_fit",
+    "parse_records",
+    "prepare_pretraining_data",
+    "read_examples",
+    "read_manifest",
+    "row_features",
+    "stream_examples",
+    "training_batches",
+]
