@@ -1,7 +1,7 @@
 """Batches with masks of a directory of examples: for a Trainer, beginning anywhere, and once through, for evaluation.
 
-    batches = training_batches("examples_128", tokenizer, 256, seed=0)
-    Trainer(model, "run", total_steps=10_000, validation_data=evaluation_batches("held_out", tokenizer, 256)).train(batches)
+batches = training_batches("examples_128", tokenizer, 256, seed=0)
+Trainer(model, "run", total_steps=10_000, validation_data=evaluation_batches("held_out", tokenizer, 256)).train(batches)
 """
 
 import dataclasses
@@ -97,7 +97,10 @@ class _Files:
 
 @dataclasses.dataclass(frozen=True)
 class _Reader:
-    """Records to batches. Args: bins: list of _Files. sequences: of a row, at most. labels: whether records have them; others: see above."""
+    """Records to batches.
+
+    Args: bins: list of _Files. sequences: of a row, at most. labels: whether records have them. Others: see training_batches.
+    """
 
     bins: list
     tokenizer: object
@@ -134,9 +137,7 @@ class _Reader:
         ]
         sequences = manifest["totals"]["most_sequences"] if settings.pack else 1
         masking = masking or MaskingSettings()
-        return cls(
-            groups, tokenizer, masking, settings.pack, sequences, settings.labels, next_sentence, pad_to_multiple_of, continues
-        )
+        return cls(groups, tokenizer, masking, settings.pack, sequences, settings.labels, next_sentence, pad_to_multiple_of, continues)
 
     @property
     def slots(self):
@@ -240,8 +241,8 @@ def _check_vocabulary(directory, manifest, tokenizer):
     if hashlib.sha256(pieces).hexdigest() != manifest["tokenizer"]["vocabulary_sha256"]:
         theirs = manifest["tokenizer"]["vocabulary_size"]
         raise ValueError(
-            f"{directory} was made with another vocabulary, of {theirs} pieces; this one has {tokenizer.vocabulary_size}: give that one, or "
-            "prepare the data anew"
+            f"{directory} was made with another vocabulary, of {theirs} pieces; this one has {tokenizer.vocabulary_size}: give that one, "
+            "or prepare the data anew"
         )
 
 
