@@ -52,6 +52,14 @@ class BertMaskedLM(TextTask):
     def default_weighted_metrics(self):
         return [keras.metrics.SparseCategoricalAccuracy(name="accuracy")]
 
+    def get_metrics_result(self):
+        return with_perplexity(super().get_metrics_result(), "loss")
+
+
+def with_perplexity(results, loss_name):
+    """Args: results: dict of a model's metrics. loss_name: of the masked words' mean loss, in nats. Returns: results, with perplexity."""
+    return results | ({"perplexity": keras.ops.exp(results[loss_name])} if loss_name in results else {})
+
 
 def with_masked_positions(batch):
     """Returns: the batch, with every position as masked_positions where it has none."""

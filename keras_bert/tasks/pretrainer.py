@@ -5,7 +5,7 @@ import keras
 from keras_bert import features
 from keras_bert.models import Pretrainer
 from keras_bert.preprocessing import PretrainingPreprocessor
-from keras_bert.tasks.masked_lm import masked_lm_loss, with_masked_positions
+from keras_bert.tasks.masked_lm import masked_lm_loss, with_masked_positions, with_perplexity
 from keras_bert.tasks.packed_batches import for_encoder
 from keras_bert.tasks.text_task import TextTask
 
@@ -53,3 +53,6 @@ class BertPretrainer(TextTask):
 
     def default_weighted_metrics(self):
         return {name: [keras.metrics.SparseCategoricalAccuracy(name="accuracy")] for name in ("mlm_logits", "nsp_logits")}
+
+    def get_metrics_result(self):
+        return with_perplexity(super().get_metrics_result(), "mlm_logits_loss")
