@@ -48,6 +48,7 @@ from keras_bert.pretraining import (
     filled_masks,
     prepare_pretraining_data,
     read_manifest,
+    segmented_continues,
     training_batches,
 )
 from keras_bert.text import save_vocabulary, train_vocabulary
@@ -92,6 +93,7 @@ def add_flags(parser):
     group.add_argument("--masking", choices=("token", "word", "span"), default="token", help="what is masked (default: %(default)s)")
     group.add_argument("--masked_share", type=float, default=0.15, help="of the tokens (default: 0.15)")
     group.add_argument("--replace_together", action=argparse.BooleanOptionalAction, help="words and spans as one (default: spans alone)")
+    group.add_argument("--segment_chinese", action="store_true", help="mask Chinese by jieba's words (with --masking word or span)")
     group = parser.add_argument_group("how long, how large")
     group.add_argument("--phases", nargs="+", type=phase, metavar="LENGTHxROWSxSTEPS", help="(default: the recipe's)")
     group.add_argument("--steps", type=int, help="updates of all phases together, in the shares that they have")
@@ -232,6 +234,8 @@ class Data:
         )
         common = {"masking": masking, "seed": options.seed, "pad_to_multiple_of": model.pad_to_multiple_of}
         rows = max(1, each.batch_size // options.accumulate)
+        if options.segment_chinese:
+            common["continues"] = segmented_continues(model.tokenizer)
         self.train = training_batches(directories["train", each.length], model.tokenizer, rows, **common)
         validation = evaluation_batches(directories["validation", each.length], model.tokenizer, rows, **common)
         self.validation = validation.take(options.validation_batches)

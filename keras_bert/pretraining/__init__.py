@@ -1,5 +1,6 @@
 """From running text to pretraining examples, and from those to batches with masks."""
 
+from keras_bert.pretraining.chinese_words import segmented_continues
 from keras_bert.pretraining.curves import draw_pretraining_curves
 from keras_bert.pretraining.dataset import evaluation_batches, training_batches
 from keras_bert.pretraining.filled_masks import filled_masks
@@ -30,6 +31,7 @@ __all__ = [
     "read_examples",
     "read_manifest",
     "row_features",
+    "segmented_continues",
     "stream_examples",
     "training_batches",
 ]

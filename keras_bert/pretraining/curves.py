@@ -28,7 +28,8 @@ def draw_pretraining_curves(phases, path):
         _draw(loss, lines, first, "val_loss", color=color, linestyle="--", marker="o", label=f"{name}, validation")
         of_words = "mlm_logits_loss" if any("val_mlm_logits_loss" in line for line in lines) else "loss"
         _draw(nats, lines, first, f"val_{of_words}", color=color, marker="o", label=f"{name}: masked words, validation")
-        _draw(nats, lines, first, "val_unigram_entropy", color="gray", linestyle=":", label=None if number else "unigram entropy")
+        for entropy in ("val_unigram_entropy", "val_mlm_logits_unigram_entropy"):
+            _draw(nats, lines, first, entropy, color="gray", linestyle=":", marker=".", label=None if number else "unigram entropy")
         for metric, style in (("accuracy", "-"), ("mlm_logits_accuracy", "-"), ("nsp_logits_accuracy", "--")):
             what = "next sentence" if metric.startswith("nsp") else "masked words"
             _draw(accuracy, lines, first, f"val_{metric}", color=color, linestyle=style, marker="o", label=f"{name}: {what}, validation")

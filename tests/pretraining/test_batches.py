@@ -73,7 +73,7 @@ def assert_same(one, other):
         np.testing.assert_array_equal(left, right)
 
 
-@pytest.mark.parametrize("kind", ["plain", "packed", "sentences"])
+@pytest.mark.parametrize("kind", ["sentences", pytest.param("packed", marks=pytest.mark.slow)])
 def test_every_row_comes_once_an_epoch_in_another_order(directories, tokenizer, kind):
     there = [tuple(row["input_ids"].tolist()) for row in read_examples(directories / kind).as_numpy_iterator()]
     assert read_manifest(directories / kind)["totals"]["files"] >= 3
@@ -84,7 +84,7 @@ def test_every_row_comes_once_an_epoch_in_another_order(directories, tokenizer, 
     assert first != second and first != there and second != there
 
 
-@pytest.mark.parametrize("kind", list(KINDS))
+@pytest.mark.parametrize("kind", ["packed", *(pytest.param(kind, marks=pytest.mark.slow) for kind in KINDS if kind != "packed")])
 def test_batches_go_on_where_they_stopped(directories, tokenizer, kind):
     """At every place: within a file, at its end, and over the end of an epoch."""
     dataset_fn = training_batches(directories / kind, tokenizer, 8, seed=1, masking=MaskingSettings(unit="word"))
@@ -94,7 +94,7 @@ def test_batches_go_on_where_they_stopped(directories, tokenizer, kind):
         assert_same(taken(dataset_fn(start), 2), whole[start : start + 2])
 
 
-@pytest.mark.parametrize("kind", ["plain", "packed"])
+@pytest.mark.parametrize("kind", ["packed", pytest.param("plain", marks=pytest.mark.slow)])
 def test_padding_to_the_longest_row_changes_no_mask(directories, tokenizer, kind):
     longest = taken(training_batches(directories / kind, tokenizer, 4)(3), 3)
     others = taken(training_batches(directories / kind, tokenizer, 4, pad_to_multiple_of=8)(3), 3)
@@ -107,6 +107,7 @@ def test_padding_to_the_longest_row_changes_no_mask(directories, tokenizer, kind
             assert not x[name][:, length:].any()
 
 
+@pytest.mark.slow
 def test_workers_read_files_of_their_own_and_mask_as_one_does(directories, tokenizer):
     """Of an epoch each row comes once on one of two workers, with the mask that it has on one."""
     dataset_fn = training_batches(directories / "plain", tokenizer, 2, seed=5)
