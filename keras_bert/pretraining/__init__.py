@@ -1,5 +1,6 @@
 """From running text to pretraining examples."""
 
+from keras_bert.pretraining.beam import prepare_with_beam
 from keras_bert.pretraining.manifest import read_manifest
 from keras_bert.pretraining.packing import pack_first_fit
 from keras_bert.pretraining.prepare import prepare_pretraining_data
@@ -12,6 +13,7 @@ __all__ = [
     "pack_first_fit",
     "parse_records",
     "prepare_pretraining_data",
+    "prepare_with_beam",
     "read_examples",
     "read_manifest",
     "row_features",
