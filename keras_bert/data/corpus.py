@@ -172,10 +172,11 @@ def _fingerprint_of(part, *, split, data_dir):
     if is_tfds(part):
         import tensorflow_datasets as tfds
 
-        info = tfds.builder(part.removeprefix("tfds:"), data_dir=data_dir).info
-        there = info.splits.get(split)
-        numbers = {} if there is None else {"examples": there.num_examples, "bytes": there.num_bytes}
-        return {"source": part, "version": str(info.version)} | numbers
+        builder = tfds.builder(part.removeprefix("tfds:"), data_dir=data_dir)
+        if not builder.info.splits:  # not prepared on this machine yet
+            builder.download_and_prepare()
+        there = builder.info.splits[split]
+        return {"source": part, "version": str(builder.info.version), "examples": there.num_examples, "bytes": there.num_bytes}
     digest = hashlib.sha256()
     with open(part, "rb") as file:
         while data := file.read(1 << 20):

@@ -1,5 +1,6 @@
 """From running text to pretraining examples, and from those to batches with masks."""
 
+from keras_bert.pretraining.beam import prepare_with_beam
 from keras_bert.pretraining.chinese_words import segmented_continues
 from keras_bert.pretraining.curves import draw_pretraining_curves
 from keras_bert.pretraining.dataset import evaluation_batches, training_batches
@@ -28,6 +29,7 @@ __all__ = [
     "pack_first_fit",
     "parse_records",
     "prepare_pretraining_data",
+    "prepare_with_beam",
     "read_examples",
     "read_manifest",
     "row_features",

@@ -5,8 +5,8 @@ import hashlib
 import os
 import shutil
 
-from keras_bert.files import read_json, replaced_file, write_json
-from keras_bert.pretraining.shards import FINISHED, finished_path
+from keras_bert.files import read_json, write_json
+from keras_bert.pretraining.shards import ENDING, FINISHED, finished_path, written_whole
 from keras_bert.text.serialization import tokenizer_to_dict
 
 MANIFEST = "manifest.json"
@@ -41,20 +41,15 @@ def begin(directory, description):
         if foreign:
             raise ValueError(f"{directory} holds {', '.join(foreign[:5])}, and no {MANIFEST}; give an empty or a new directory")
         os.makedirs(os.path.join(directory, FINISHED), exist_ok=True)
-        with replaced_file(begun) as aside:
-            write_json(aside, description)
-        return {}
+        return _begin_anew(begun, description)
     old = read_json(there)
+    shards = old["shards"] if there == manifest else _finished_shards(directory)
+    if there == begun and not shards:
+        return _begin_anew(begun, description)  # nothing is lost: any setting may be corrected
     differences = list(_differences(description, {name: old.get(name) for name in description}))
     if differences:
         shown = "; ".join(differences[:5]) + ("; ..." if len(differences) > 5 else "")
         raise ValueError(f"{directory} holds examples made otherwise: {shown}; give another directory, or delete this one")
-    if there == manifest:
-        shards = old["shards"]
-    else:
-        folder = os.path.join(directory, FINISHED)
-        names = sorted(name for name in os.listdir(folder) if name.endswith(".json") and name[:1].isdigit())
-        shards = [read_json(os.path.join(folder, name)) for name in names]
     finished = {shard["shard"]: shard for shard in shards if _is_whole(directory, shard)}
     if there == manifest and len(finished) < len(shards):
         # Files are missing. What is left becomes a begun directory again, so that a kill leaves what can be gone on with.
@@ -98,13 +93,26 @@ def finish(directory, description, shards, counts):
     totals |= {name: max((file[name] for file in files), default=0) for name in ("longest_row", "most_sequences")}
     read = dataclasses.asdict(counts)
     manifest = description | {"read": read, "totals": totals, "shards": shards}
-    with replaced_file(os.path.join(directory, MANIFEST)) as aside:
+    with written_whole(os.path.join(directory, MANIFEST)) as aside:
         write_json(aside, manifest)
     shutil.rmtree(os.path.join(directory, FINISHED), ignore_errors=True)
+    named = {file["name"] for file in files}
     for name in os.listdir(directory):
-        if name.startswith(".building-"):
+        if name.startswith(".building-") or (name.endswith(ENDING) and name not in named):
             os.remove(os.path.join(directory, name))
     return manifest
+
+
+def _begin_anew(begun, description):
+    with written_whole(begun) as aside:
+        write_json(aside, description)
+    return {}
+
+
+def _finished_shards(directory):
+    folder = os.path.join(directory, FINISHED)
+    names = sorted(name for name in os.listdir(folder) if name.endswith(".json") and name[:1].isdigit())
+    return [read_json(os.path.join(folder, name)) for name in names]
 
 
 def _is_whole(directory, shard):

@@ -54,8 +54,6 @@ def prepare_pretraining_data(corpus, output_dir, tokenizer, settings=None, *, wo
         for shard, description_of_shard in _make_all(runs, finished, output_dir, tokenizer, settings, workers):
             shards[shard] = description_of_shard
             told.update(len(shards) - len(finished), counts)
-    except OSError as error:
-        raise OSError(f"{error}; finished shards stay in {output_dir}: make room, and call again to go on") from error
     except concurrent.futures.process.BrokenProcessPool as error:
         raise RuntimeError(
             f"a process that made examples was killed (for want of memory?); finished shards stay in {output_dir}: call again to go on, "

@@ -1,5 +1,6 @@
 """A shard: a run of documents, and the files that its examples are written to."""
 
+import contextlib
 import dataclasses
 import hashlib
 import os
@@ -14,6 +15,7 @@ from keras_bert.pretraining.records import encode_rows, write_records
 from keras_bert.pretraining.rows import make_rows
 from keras_bert.pretraining.token_documents import DocumentTokenizer
 
+ENDING = ".tfrecord.gz"
 FINISHED = ".finished"  # folder of one JSON file for each finished shard, until all are
 
 
@@ -77,14 +79,11 @@ class ShardMaker:
         rows, counts = self.rows(shard, documents)
         files = []
         for length_bin, part in self._parts(rows):
-            name = f"examples-{shard:05d}" + ("" if length_bin is None else f"-to-{length_bin:04d}") + ".tfrecord.gz"
+            name = f"examples-{shard:05d}" + ("" if length_bin is None else f"-to-{length_bin:04d}") + ENDING
             path = os.path.join(directory, name)
-            try:
-                with replaced_file(path) as aside:
-                    write_records(aside, encode_rows(part))
-                    described = {"bytes": os.path.getsize(aside), "sha256": sha256_of(aside)}
-            except (OSError, tf.errors.OpError) as error:
-                raise OSError(f"{path} cannot be written: {error}") from error
+            with written_whole(path) as aside:
+                write_records(aside, encode_rows(part))
+                described = {"bytes": os.path.getsize(aside), "sha256": sha256_of(aside)}
             lengths = np.diff(part.row_starts)
             files.append(
                 {
@@ -98,12 +97,8 @@ class ShardMaker:
                 | described
             )
         description = {"shard": shard} | counts | {"files": files}
-        path = finished_path(directory, shard)
-        try:
-            with replaced_file(path) as aside:
-                write_json(aside, description)
-        except OSError as error:
-            raise OSError(f"{path} cannot be written: {error}") from error
+        with written_whole(finished_path(directory, shard)) as aside:
+            write_json(aside, description)
         return description
 
     def _parts(self, rows):
@@ -115,6 +110,18 @@ class ShardMaker:
         bins = -(-np.diff(rows.row_starts) // width)
         for number in np.unique(bins):
             yield min(int(number) * width, self.settings.max_length), _chosen(rows, np.flatnonzero(bins == number))
+
+
+@contextlib.contextmanager
+def written_whole(path):
+    """replaced_file, for a file beside finished shards. Raises: OSError naming it, and what to do."""
+    try:
+        with replaced_file(path) as aside:
+            yield aside
+    except (OSError, tf.errors.OpError) as error:
+        raise OSError(
+            f"{path} cannot be written: {error}; finished shards stay: make room, or mend what is wrong, and call again to go on"
+        ) from error
 
 
 def finished_path(directory, shard):

@@ -68,7 +68,10 @@ def test_json_lines_and_parquet_have_a_document_a_row(tmp_path):
 
 
 def test_tensorflow_datasets_are_read(tfds_data_dir):
-    assert sorted(read("tfds:local_reviews", data_dir=tfds_data_dir)) == ["bad", "fine", "good"]
+    corpus = Corpus("tfds:local_reviews", data_dir=tfds_data_dir)
+    assert sorted(corpus.read()) == ["bad", "fine", "good"]
+    (described,) = corpus.fingerprint()
+    assert (described["source"], described["version"], described["examples"]) == ("tfds:local_reviews", "1.0.0", 3)
 
 
 def test_folders_globs_and_lists_are_read_in_order_each_file_once(tmp_path):

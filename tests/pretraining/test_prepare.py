@@ -15,7 +15,16 @@ import tensorflow as tf
 
 from keras_bert import BertTokenizer
 from keras_bert.data import Corpus
-from keras_bert.pretraining import ExampleSettings, prepare_pretraining_data, read_examples, read_manifest, row_features, stream_examples
+from keras_bert.pretraining import (
+    ExampleSettings,
+    prepare_pretraining_data,
+    prepare_with_beam,
+    read_examples,
+    read_manifest,
+    row_features,
+    stream_examples,
+)
+from keras_bert.pretraining.manifest import begin, describe
 
 SETTINGS = ExampleSettings(max_length=32, shard_megabytes=0.02, seed=3)
 
@@ -146,6 +155,7 @@ def test_a_complete_directory_is_left_as_it_is_and_lost_files_are_made_again(mad
     assert {path: path.stat().st_mtime_ns for path in directory.iterdir()} == before
     (directory / "examples-00001.tfrecord.gz").unlink()
     (directory / ".building-of-a-killed-process").touch()
+    (directory / "examples-00001-to-0064.tfrecord.gz").touch()
     prepare_pretraining_data(Corpus(texts), directory, tokenizer, SETTINGS, workers=1, progress=False)
     assert contents(directory) == contents(made[0])
 
@@ -256,7 +266,7 @@ def test_where_a_file_cannot_be_written_whole_the_error_names_it_and_what_is_don
     largest = int(np.argmax(sizes))
     output, errors = start(directory, file_bytes=max(sizes) - 1).communicate()
     assert f"examples-0000{largest}.tfrecord.gz cannot be written" in output, errors
-    assert "finished shards stay in" in output
+    assert "finished shards stay" in output
     assert len(list(directory.glob("*.gz"))) == largest
     assert not list(directory.glob(".building-*"))
     assert "OSError" not in start(directory).communicate()[0]
@@ -270,10 +280,27 @@ def test_two_processes_write_the_bytes_of_one(made, tmp_path, texts, tokenizer):
 
 
 @pytest.mark.slow
-def test_what_goes_wrong_in_a_process_is_told_and_the_others_finish(tmp_path, texts, tokenizer, made):
+def test_what_goes_wrong_in_a_process_is_told_and_the_others_finish(tmp_path, texts, tokenizer):
     directory = tmp_path / "examples"
-    (directory / "examples-00000.tfrecord.gz").mkdir(parents=True)  # in the way of a shard
-    (directory / "manifest.json").write_text(json.dumps(made[1] | {"shards": []}))
+    begin(str(directory), describe(Corpus(texts), tokenizer, SETTINGS))
+    (directory / "examples-00000.tfrecord.gz").mkdir()  # in the way of a shard
     with pytest.raises(OSError, match=r"examples-00000\.tfrecord\.gz cannot be written.*finished shards stay"):
         prepare_pretraining_data(Corpus(texts), directory, tokenizer, SETTINGS, workers=2)
     assert (directory / ".finished" / "00001.json").exists()
+
+
+def test_without_apache_beam_the_extra_to_install_is_told(monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "apache_beam", None)
+    with pytest.raises(ImportError, match=r'pip install "keras3-bert\[beam\]"'):
+        prepare_with_beam(Corpus("a.txt"), tmp_path, None)
+
+
+def test_a_beam_pipeline_of_several_workers_writes_the_same_bytes(made, tmp_path, texts, tokenizer):
+    runner = pytest.importorskip("apache_beam.runners.portability.fn_api_runner").FnApiRunner()
+    directory = tmp_path / "examples"
+    shutil.copytree(made[0], directory)
+    (directory / "examples-00001.tfrecord.gz").unlink()  # what is there already stays
+    options = ["--direct_num_workers=2", "--direct_running_mode=multi_threading"]
+    for output in (directory, tmp_path / "new"):
+        assert prepare_with_beam(Corpus(texts), output, tokenizer, SETTINGS, runner=runner, options=options) == made[1]
+        assert contents(output) == contents(made[0])
