@@ -36,6 +36,7 @@ import tensorflow as tf
 from training_flags import DTYPES, print_figures, start
 
 from keras_bert import BertEncoder, BertMaskedLM, BertPretrainer, BertTokenizer
+from keras_bert.files import replaced_file
 from keras_bert.metrics import UnigramEntropy
 from keras_bert.pretraining import (
     RECIPES,
@@ -130,8 +131,10 @@ def main():
     strategy = start(options)
     os.makedirs(options.output_dir, exist_ok=True)
     with strategy.scope():
-        model = make_model(options, recipe, phases)
-    directories = {(part, each.length): examples(options, model.tokenizer, part, each) for each in phases for part in PARTS}
+        model = make_model(options, recipe, phases, is_chief(strategy))
+    directories = {
+        (part, each.length): examples(options, model.tokenizer, part, each, is_chief(strategy)) for each in phases for part in PARTS
+    }
     began, result = time.monotonic(), None
     logs, figures = [], {"steps": 0, "tokens_seen": 0}
     for number, (each, budget, encoder_learns) in enumerate(plan(phases, options), 1):
@@ -178,7 +181,7 @@ def plan(phases, options):
         yield each, budget, True
 
 
-def make_model(options, recipe, phases):
+def make_model(options, recipe, phases, chief):
     """Returns: BertPretrainer or BertMaskedLM, in the scope of its strategy."""
     has_labels = options.objective != "full_sentences"
     cls = BertPretrainer if has_labels else BertMaskedLM
@@ -188,18 +191,21 @@ def make_model(options, recipe, phases):
         settings["pad_to_multiple_of"] = None  # one length, for XLA; on a CPU a batch is padded to its longest row
     if options.pretrained is not None:
         return cls.from_pretrained(options.pretrained, packed=options.pack, dtype=DTYPES[options.dtype], **settings)
-    tokenizer = make_tokenizer(options, recipe)
+    tokenizer = make_tokenizer(options, recipe, chief)
     config = dataclasses.replace(recipe, phases=tuple(phases)).config(tokenizer.vocabulary_size)
     encoder = BertEncoder(config, packed=options.pack, pooler=has_labels, dtype=DTYPES[options.dtype])
     return cls(encoder, tokenizer, **settings)
 
 
-def make_tokenizer(options, recipe):
+def make_tokenizer(options, recipe, chief):
     path = options.vocabulary or os.path.join(options.output_dir, "vocab.txt")
-    if not os.path.exists(path) and options.vocabulary is None:
+    if options.vocabulary is None and not chief:
+        wait_for(path)
+    elif options.vocabulary is None and not os.path.exists(path):
         documents = corpus(options, "train").read()
         pieces = train_vocabulary(documents, options.vocabulary_size or recipe.vocabulary_size, lower_case=not options.cased)
-        save_vocabulary(pieces, path)
+        with replaced_file(path) as aside:
+            save_vocabulary(pieces, aside)
     return BertTokenizer(path, lower_case=not options.cased)
 
 
@@ -208,7 +214,13 @@ def corpus(options, part):
     return CorpusPart(options.corpus, part=part, **{name: getattr(options, name) for name in names})
 
 
-def examples(options, tokenizer, part, each):
+def wait_for(path):
+    """Wait until the chief has made a file."""
+    while not os.path.exists(path):
+        time.sleep(1)
+
+
+def examples(options, tokenizer, part, each, chief):
     """Prepare the examples of a part for a phase, or find them. Returns: their directory."""
     settings = ExampleSettings(
         objective=options.objective,
@@ -218,7 +230,10 @@ def examples(options, tokenizer, part, each):
         seed=options.seed,
     )
     directory = os.path.join(options.output_dir, "examples", f"{part}-{each.length}")
-    prepare_pretraining_data(corpus(options, part), directory, tokenizer, settings, workers=options.workers)
+    if chief:
+        prepare_pretraining_data(corpus(options, part), directory, tokenizer, settings, workers=options.workers)
+    else:
+        wait_for(os.path.join(directory, "manifest.json"))
     return directory
 
 
