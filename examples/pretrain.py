@@ -137,7 +137,7 @@ def main():
     }
     began, result = time.monotonic(), None
     logs, figures = [], {"steps": 0, "tokens_seen": 0}
-    for number, (each, budget, encoder_learns) in enumerate(plan(phases, options), 1):
+    for number, (each, budget, encoder_learns) in enumerate(plan(phases, options), 0 if options.head_steps else 1):
         data = Data(options, model, each, directories)
         compile_for(model, options, recipe, phases, budget, encoder_learns)
         name = f"phase-{number}" if encoder_learns else "heads"
