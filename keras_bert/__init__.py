@@ -6,7 +6,7 @@ Names are imported when they are first used, so that `import keras_bert`, BertCo
 
 from keras_bert.lazy import lazy_names
 
-_ROOMS = ("checkpoints", "data", "layers", "models", "tasks", "text", "training")
+_ROOMS = ("checkpoints", "data", "layers", "models", "pretraining", "tasks", "text", "training")
 _HOMES = {
     "__version__": "keras_bert.version",
     "BertClassifier": "keras_bert.tasks",

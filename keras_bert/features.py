@@ -9,6 +9,7 @@ ATTENTION_MASK = "attention_mask"  # 1 marks a real token, 0 padding
 
 POSITION_IDS = "position_ids"  # packed batches: position inside its own sequence
 SEQUENCE_IDS = "sequence_ids"  # packed batches: 1, 2, ... which sequence a token is of; 0 is padding
+FIRST_POSITIONS = "first_positions"  # packed batches: where each sequence's [CLS] stands in the row, [batch, sequences]; padding is 0
 
 MASKED_POSITIONS = "masked_positions"  # masked language modelling: which positions of the row are asked about, [batch, max_predictions]
 MASKED_IDS = "masked_ids"  # what stood there

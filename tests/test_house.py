@@ -17,9 +17,10 @@ LEVELS = {
     "text": 1, "layers": 1,
     "data": 2, "models": 2, "preprocessing": 2, "metrics": 2,
     "checkpoints": 3, "training": 3,
-    "tasks": 4,
-    "export": 5,
-    "benchmarks": 6, "examples": 6,
+    "pretraining": 4,
+    "tasks": 5,
+    "export": 6,
+    "benchmarks": 7, "examples": 7,
 }  # fmt: skip
 
 

@@ -20,6 +20,8 @@ def in_a_folder_with_readme_s_files(tmp_path, monkeypatch, quick_config, tiny_to
     BertPretrainer(BertEncoder(config), tiny_tokenizer).save_pretrained("path/to/pretrained_bert")
     save_vocabulary(tiny_tokenizer.vocabulary, "vocab.txt")
     config.to_json_file("bert_config.json")
+    (tmp_path / "texts").mkdir()
+    (tmp_path / "texts" / "a.txt").write_text("good film. bad film.\nit is good. it was bad.\n" * 20)
     (tmp_path / "train.tsv").write_text("good film\t1\nbad film\t0\n")
     rows = [{"premise": "a", "hypothesis": "b", "gold": gold} for gold in ("no", "maybe", "yes")]
     (tmp_path / "nli.jsonl.gz").write_bytes(gzip.compress("\n".join(map(json.dumps, rows)).encode()))
@@ -28,7 +30,7 @@ def in_a_folder_with_readme_s_files(tmp_path, monkeypatch, quick_config, tiny_to
 @pytest.mark.slow
 def test_readme_s_python_runs(root, in_a_folder_with_readme_s_files, answers_of_forks):
     blocks = re.findall(r"```python\n(.*?)```", (root / "README.md").read_text(), re.S)
-    assert len(blocks) == 16
+    assert len(blocks) == 17
     names = {}
     for block in blocks:
         has_new_head = any(name in block for name in ("BertTagger", "BertQuestionAnswerer", "topics = ", "chooser = "))

@@ -59,13 +59,14 @@ def build_network(checkpoint, cls, *, dtype=None, labels=None, **options):
         cls: one of keras_bert.models but BertEncoder.
         dtype: see load_network.
         labels: label names, where cls has labels; None takes num_labels, or the checkpoint's.
-        options: arguments of cls; absent: the checkpoint's, where it was saved from cls.
+        options: arguments of cls; absent: the checkpoint's, where it was saved from cls. packed: of the encoder.
     Returns: the network, and the parts of the checkpoint that do not fit it although they are there: a classifier of other labels.
     Raises: ValueError where there are no labels, or arguments that cls refuses.
     """
     is_same = checkpoint.network in (cls.__name__, *cls.LIKE)
     said = cls.options_from(checkpoint.settings) if is_same else {}
     options = said | options
+    packed = options.pop("packed", False)
     fresh, num_labels = [], None
     if cls.LABELLED:
         theirs = checkpoint.labels if is_same or checkpoint.network is None else None
@@ -76,7 +77,7 @@ def build_network(checkpoint, cls, *, dtype=None, labels=None, **options):
     wanted = cls.wants_pooler(options)
     # Used or not, a pooler that was saved with the network comes back.
     saved = checkpoint.format == native.FORMAT and is_same and wanted == cls.wants_pooler(said) and checkpoint.has("pooler")
-    encoder = BertEncoder(checkpoint.config, pooler=wanted or saved, dtype=dtype, initialize=False)
+    encoder = BertEncoder(checkpoint.config, packed=packed, pooler=wanted or saved, dtype=dtype, initialize=False)
     return cls.from_options(encoder, options, num_labels), tuple(dict.fromkeys(fresh))
 
 

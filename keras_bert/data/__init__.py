@@ -4,17 +4,22 @@ from keras_bert.data.balance import balanced, balanced_weights, label_counts, ta
 from keras_bert.data.batching import batch_by_length, batch_by_tokens, count_batches, cut_by_tokens, with_lengths
 from keras_bert.data.classification import read_classification, read_labels
 from keras_bert.data.conll import conll_sentences, read_conll, read_tags, write_conll
+from keras_bert.data.corpus import Corpus
+from keras_bert.data.corpus_files import CorpusCounts
 from keras_bert.data.embedding_examples import read_embedding_examples
 from keras_bert.data.frames import Frame, PropbankSentence, arguments_of, frame_tags, propbank_dataset, role_labels
 from keras_bert.data.intent_slots import intent_slot_labels, intent_slots_dataset, read_intent_slots
 from keras_bert.data.multiple_choice import read_multiple_choice
 from keras_bert.data.propbank import read_propbank, write_props
 from keras_bert.data.role_examples import role_examples
+from keras_bert.data.sentences import split_sentences
 from keras_bert.data.squad import Answer, SquadExample, read_squad, squad_dataset
 from keras_bert.data.stream import endless_batches, known_count
 
 __all__ = [
     "Answer",
+    "Corpus",
+    "CorpusCounts",
     "Frame",
     "PropbankSentence",
     "SquadExample",
@@ -44,6 +49,7 @@ __all__ = [
     "read_tags",
     "role_examples",
     "role_labels",
+    "split_sentences",
     "squad_dataset",
     "targets_of",
     "with_lengths",

@@ -6,6 +6,7 @@ from keras import ops
 from keras_bert.layers import kernels
 from keras_bert.layers.block import activation
 from keras_bert.layers.initializers import bert_initializer
+from keras_bert.layers.pooling import vectors_at
 
 
 @keras.saving.register_keras_serializable(package="keras_bert")
@@ -50,10 +51,8 @@ class MaskedLMHead(keras.layers.Layer):
     def call(self, sequence_output, masked_positions, training=None):
         if self._word_table is None:
             raise ValueError("a MaskedLMHead decodes by a word embedding: call tie(embeddings) first")
-        batch, length = ops.shape(sequence_output)[0], ops.shape(sequence_output)[1]
-        rows = ops.arange(batch, dtype=masked_positions.dtype)[:, None] * ops.cast(length, masked_positions.dtype)  # (B, 1)
-        flat = ops.reshape(sequence_output, (-1, self.hidden_size))  # (B*T, H)
-        x = ops.take(flat, ops.reshape(masked_positions + rows, (-1,)), axis=0)  # (B*P, H)
+        batch = ops.shape(sequence_output)[0]
+        x = ops.reshape(vectors_at(sequence_output, masked_positions), (-1, self.hidden_size))  # (B*P, H)
         x = self.dense(x)
         with keras.name_scope("dense_activation"):  # as in PostNormBlock
             x = self.activation(x, training=training)

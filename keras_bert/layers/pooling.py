@@ -6,12 +6,26 @@ from keras import ops
 from keras_bert.layers.initializers import bert_initializer
 
 
+def vectors_at(sequence_output, positions):
+    """Token vectors at chosen positions.
+
+    Args: sequence_output: [batch, length, hidden_size]. positions: int32 [batch, count], positions in a row.
+    Returns: [batch, count, hidden_size].
+    """
+    batch, length, hidden_size = ops.shape(sequence_output)
+    rows = ops.arange(batch, dtype=positions.dtype)[:, None] * ops.cast(length, positions.dtype)  # (B, 1)
+    flat = ops.reshape(sequence_output, (-1, hidden_size))  # (B*T, H)
+    return ops.take(flat, positions + rows, axis=0)
+
+
 @keras.saving.register_keras_serializable(package="keras_bert")
 class Pooler(keras.layers.Layer):
     """tanh of a dense layer over the [CLS] vector.
 
     Args: hidden_size: features in and out. initializer_range: standard deviation of new weights.
-    Call: sequence_output: [batch, length, hidden_size]. Returns: [batch, hidden_size].
+    Call: sequence_output: [batch, length, hidden_size]; first_positions: int32 [batch, sequences], where the [CLS] of each sequence of a
+        packed row stands; None: there is one, at 0.
+    Returns: [batch, hidden_size]; with first_positions [batch, sequences, hidden_size].
     Source: google-research/bert modeling.py, "pooler".
     """
 
@@ -27,14 +41,16 @@ class Pooler(keras.layers.Layer):
             name="dense",
         )
 
-    def build(self, sequence_output_shape):
+    def build(self, sequence_output_shape, first_positions_shape=None):
         self.dense.build((sequence_output_shape[0], sequence_output_shape[-1]))
 
-    def call(self, sequence_output):
-        return self.dense(sequence_output[:, 0])
+    def call(self, sequence_output, first_positions=None):
+        if first_positions is None:
+            return self.dense(sequence_output[:, 0])
+        return self.dense(vectors_at(sequence_output, first_positions))
 
-    def compute_output_shape(self, sequence_output_shape):
-        return (sequence_output_shape[0], self.hidden_size)
+    def compute_output_shape(self, sequence_output_shape, first_positions_shape=None):
+        return (*(sequence_output_shape[:1] if first_positions_shape is None else first_positions_shape), self.hidden_size)
 
     def get_config(self):
         return super().get_config() | {"hidden_size": self.hidden_size, "initializer_range": self.initializer_range}

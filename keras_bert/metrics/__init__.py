@@ -19,6 +19,7 @@ from keras_bert.metrics.role_score import role_table, score_roles
 from keras_bert.metrics.span_accuracy import SpanAccuracy
 from keras_bert.metrics.squad_score import score_squad
 from keras_bert.metrics.threshold import choose_threshold
+from keras_bert.metrics.unigram_entropy import UnigramEntropy
 from keras_bert.similarity import SIMILARITIES, pair_similarities, similarities
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "LabelMetric",
     "PearsonCorrelation",
     "SpanAccuracy",
+    "UnigramEntropy",
     "adapted",
     "choose_threshold",
     "draw_confusions",

@@ -17,16 +17,17 @@ class BertEncoder(keras.Model):
         packed: take packed batches: position_ids and sequence_ids too, and no attention between sequences.
         return_hidden_states: add hidden_states to the outputs.
         return_attention_scores: add attention_scores to the outputs.
-        pooler: add pooled_output to the outputs. Not with packed: a row then has several [CLS].
+        pooler: add pooled_output to the outputs; None does so unless packed. With packed, the inputs then have first_positions too.
         dtype: Keras dtype policy of all layers; None takes the global one.
         initialize: draw new weights. False leaves those of embeddings and blocks 0, for a loader that fills them all: drawing
             BERT-large's takes longer than reading them.
         rematerialize: keep only each block's input in training and compute the rest again for the gradient. It can be set at any
             time before fit, as `encoder.rematerialize = True`.
-    Inputs: dict of int32 [batch, length]: the keys of features.UNPACKED, or features.PACKED if packed; all are required.
+    Inputs: dict of int32 [batch, length]: the keys of features.UNPACKED, or features.PACKED if packed; all are required. A packed
+        encoder with a pooler takes first_positions, int32 [batch, sequences], where each sequence's [CLS] stands in the row.
     Outputs: dict of
         sequence_output: [batch, length, hidden_size], the last block's.
-        pooled_output: [batch, hidden_size].
+        pooled_output: [batch, hidden_size]; if packed, [batch, sequences, hidden_size].
         hidden_states: list of num_hidden_layers + 1 arrays [batch, length, hidden_size]; the first is the embedding output.
         attention_scores: list of num_hidden_layers arrays [batch, heads, query, key], after softmax.
     Call: first_token_only=True leaves out what only the other tokens' vectors want: the last block works for [CLS] alone, some
@@ -52,10 +53,10 @@ class BertEncoder(keras.Model):
         if not isinstance(config, BertConfig):
             raise TypeError(f"config is a {type(config).__name__}; BertEncoder takes a BertConfig")
         pooler = not packed if pooler is None else pooler
-        if pooler and packed:
-            raise ValueError("pooler=True with packed=True: a packed row holds several sequences, so it has no one [CLS] vector")
         policy = keras.dtype_policies.get(dtype)
-        names = features.PACKED if packed else features.UNPACKED
+        names = features.UNPACKED
+        if packed:
+            names = features.PACKED + ((features.FIRST_POSITIONS,) if pooler else ())
         inputs = {name: keras.Input((None,), dtype=features.DTYPE, name=name) for name in names}
         # A name that sorts after the blocks': else TensorFlow does not fuse scale and mask with the product of float32 scores.
         mask = AttentionMask(packed=packed, dtype=policy, name="mask")(inputs[features.SEQUENCE_IDS if packed else features.ATTENTION_MASK])
@@ -75,9 +76,8 @@ class BertEncoder(keras.Model):
             hidden_states.append(x)
         outputs = {"sequence_output": x}
         if pooler:
-            outputs["pooled_output"] = Pooler(config.hidden_size, initializer_range=config.initializer_range, dtype=policy, name="pooler")(
-                x
-            )
+            pool = Pooler(config.hidden_size, initializer_range=config.initializer_range, dtype=policy, name="pooler")
+            outputs["pooled_output"] = pool(x, inputs[features.FIRST_POSITIONS]) if packed else pool(x)
         if return_hidden_states:
             outputs["hidden_states"] = hidden_states
         if return_attention_scores:

@@ -34,7 +34,7 @@ def check_has_pooler(encoder):
 
 
 def next_sentence_head(encoder):
-    """The layer of the two scores. Call: pooled_output: [batch, hidden_size]. Returns: float32 [batch, 2]."""
+    """The layer of the two scores. Call: pooled_output: [..., hidden_size]. Returns: float32 [..., 2]."""
     return keras.layers.Dense(
         2, kernel_initializer=bert_initializer(encoder.config.initializer_range), dtype="float32", name="next_sentence"
     )

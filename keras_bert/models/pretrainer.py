@@ -16,7 +16,8 @@ class Pretrainer(EncoderWithHead):
     Inputs: the contract and masked_positions, int32 [batch, max_predictions].
     Outputs: dict of float32, before softmax:
         mlm_logits: [batch, max_predictions, vocab_size].
-        nsp_logits: [batch, 2]; 0: the second text follows, 1: it is a random one.
+        nsp_logits: [batch, 2]; 0: the second text follows, 1: it is a random one. Of a packed encoder [batch, sequences, 2], of each
+            sequence of a row by itself.
     Raises: ValueError where the encoder has no pooler.
     Source: Devlin et al. 2018; google-research/bert run_pretraining.py.
     """

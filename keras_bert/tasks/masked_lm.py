@@ -5,6 +5,7 @@ import keras
 from keras_bert import features
 from keras_bert.models import MaskedLM
 from keras_bert.preprocessing import MaskedLMPreprocessor
+from keras_bert.tasks.packed_batches import for_encoder
 from keras_bert.tasks.task import setting
 from keras_bert.tasks.text_task import TextTask
 
@@ -22,7 +23,7 @@ class BertMaskedLM(TextTask):
     float32 [texts, longest, vocab_size], of which what stands beyond a text's end means nothing.
 
     Args:
-        encoder: BertEncoder.
+        encoder: BertEncoder; with packed=True, from_pretrained(path, packed=True), the model takes packed batches as well as others.
         tokenizer: Tokenizer, or None to take only the contract.
         top_k: words of an answer.
         head_hidden_act, head_layer_norm_eps: see models.MaskedLM.
@@ -32,9 +33,10 @@ class BertMaskedLM(TextTask):
     """
 
     NETWORK = MaskedLM
-    NETWORK_OPTIONS = MaskedLM.OPTIONS
+    NETWORK_OPTIONS = (*MaskedLM.OPTIONS, "packed")
     PREPROCESSOR = MaskedLMPreprocessor
     top_k = setting("top_k")
+    packed = property(lambda self: self.encoder.packed, doc="Whether batches may be packed.")
 
     def __init__(self, encoder, tokenizer=None, *, top_k=5, head_hidden_act=None, head_layer_norm_eps=None, network=None, **kwargs):
         if network is None:
@@ -42,10 +44,21 @@ class BertMaskedLM(TextTask):
         super().__init__(network, tokenizer, preprocessing={"top_k": top_k}, **kwargs)
 
     def call(self, features, training=None):
-        return self.network(with_masked_positions(features), training=training)
+        return self.network(for_encoder(with_masked_positions(features), self.encoder), training=training)
 
     def default_loss(self):
         return masked_lm_loss()
+
+    def default_weighted_metrics(self):
+        return [keras.metrics.SparseCategoricalAccuracy(name="accuracy")]
+
+    def get_metrics_result(self):
+        return with_perplexity(super().get_metrics_result(), "loss")
+
+
+def with_perplexity(results, loss_name):
+    """Args: results: dict of a model's metrics. loss_name: of the masked words' mean loss, in nats. Returns: results, with perplexity."""
+    return results | ({"perplexity": keras.ops.exp(results[loss_name])} if loss_name in results else {})
 
 
 def with_masked_positions(batch):

@@ -180,14 +180,17 @@ class Task(RawData):
         """Factors of the learning rate for parts that start from nothing. Returns: dict, for create_optimizer."""
         return {}
 
+    def default_weighted_metrics(self):
+        """Metrics that count each target by its sample weight. Returns: as keras.Model.compile takes them, or None."""
+
     # Training.
 
-    def compile(self, optimizer=AUTO, loss=AUTO, metrics=AUTO, **kwargs):
+    def compile(self, optimizer=AUTO, loss=AUTO, metrics=AUTO, weighted_metrics=AUTO, **kwargs):
         """TrainingModel.compile with defaults for this task.
 
         Args:
             optimizer: "auto" makes create_optimizer(5e-5) at each fit, with warm-up and decay over the updates of that fit.
-            loss, metrics: "auto" takes the task's.
+            loss, metrics, weighted_metrics: "auto" takes the task's.
             others: those of training.TrainingModel.compile: gradient_accumulation_steps, jit_compile, ...
         """
         self._optimizer_is_auto = isinstance(optimizer, str) and optimizer == AUTO
@@ -195,16 +198,23 @@ class Task(RawData):
             optimizer = self._default_optimizer(total_steps=1)
         self._auto_arguments = {
             name: AUTO
-            for name, value in (("optimizer", optimizer), ("loss", loss), ("metrics", metrics))
+            for name, value in (
+                ("optimizer", optimizer),
+                ("loss", loss),
+                ("metrics", metrics),
+                ("weighted_metrics", weighted_metrics),
+            )
             if (isinstance(value, str) and value == AUTO) or (name == "optimizer" and self._optimizer_is_auto)
         }
         if isinstance(loss, str) and loss == AUTO:
             loss = self.default_loss()
         if isinstance(metrics, str) and metrics == AUTO:
             metrics = self.default_metrics()
+        if isinstance(weighted_metrics, str) and weighted_metrics == AUTO:
+            weighted_metrics = self.default_weighted_metrics()
         forget_metrics(self)
         # A partial, not a dict: Keras would track the metrics in a dict a second time.
-        self._recompile = functools.partial(super().compile, loss=loss, metrics=metrics, **kwargs)
+        self._recompile = functools.partial(super().compile, loss=loss, metrics=metrics, weighted_metrics=weighted_metrics, **kwargs)
         self._recompile(optimizer=optimizer)
         self.forget_functions()
 

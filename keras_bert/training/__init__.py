@@ -4,6 +4,7 @@ from keras_bert.lazy import lazy_names
 
 _HOMES = {
     "AdamW": "keras_bert.training.optimizer",
+    "ClockSchedule": "keras_bert.training.time_budget",
     "Contrastive": "keras_bert.training.pair_losses",
     "CosineRegression": "keras_bert.training.pair_losses",
     "CRFLoss": "keras_bert.training.crf_loss",
@@ -16,6 +17,7 @@ _HOMES = {
     "ProfileSteps": "keras_bert.training.profiling",
     "ScoreSquaredError": "keras_bert.training.label_losses",
     "SpanCrossEntropy": "keras_bert.training.span_cross_entropy",
+    "TimeBudget": "keras_bert.training.time_budget",
     "TokenCrossEntropy": "keras_bert.training.token_cross_entropy",
     "Trainer": "keras_bert.training.trainer",
     "TrainingModel": "keras_bert.training.model",

@@ -130,6 +130,28 @@ def shard(dataset, strategy):
     return distributed
 
 
+def shard_by_worker(of_worker, strategy):
+    """Give each replica its rows of the batches that its worker reads itself.
+
+    Args:
+        of_worker: function (worker, workers) -> tf.data.Dataset of that worker's rows of each global batch: as many batches on each.
+        strategy: the model's.
+    Returns: what strategy distributes.
+    """
+
+    def of_context(context):
+        workers = context.num_input_pipelines
+        own = strategy.num_replicas_in_sync // workers
+        dataset = of_worker(context.input_pipeline_id, workers)
+
+        def of_replicas(*batch):
+            return tf.data.Dataset.range(own).map(lambda replica: _rows_of(batch, replica, own))
+
+        return dataset.flat_map(of_replicas).prefetch(tf.data.AUTOTUNE).with_options(untuned(dataset))
+
+    return strategy.distribute_datasets_from_function(of_context)
+
+
 def untuned(dataset):
     """Without tf.data's tuner, unless the dataset's own options name it.
 

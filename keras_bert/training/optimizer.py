@@ -298,6 +298,7 @@ def create_optimizer(
     learning_rate_multipliers=None,
     ema_momentum=None,
     exclude_from_weight_decay=NO_WEIGHT_DECAY,
+    time_budget=None,
 ):
     """The optimizer that BERT is fine-tuned with; with bias_correction=False it is google-research's.
 
@@ -317,6 +318,7 @@ def create_optimizer(
         learning_rate_multipliers: see AdamW.
         ema_momentum: keep an exponential moving average of the weights with this momentum, as 0.999; None keeps none.
         exclude_from_weight_decay: names of variables that do not decay.
+        time_budget: TimeBudget by whose clock the schedule goes, in place of updates; total_steps then says what warmup_steps are of.
     Returns: a Keras optimizer.
     Raises: ValueError naming the value that does not fit.
     Source: google-research/bert optimization.py create_optimizer.
@@ -342,8 +344,13 @@ def create_optimizer(
         if schedule != "polynomial":
             raise ValueError(f"power={power!r} is of the polynomial schedule, not of schedule={schedule!r}")
         options["power"] = power
+    rate = SCHEDULES[schedule](learning_rate, total_steps, **options)
+    if time_budget is not None:
+        from keras_bert.training.time_budget import ClockSchedule  # which needs TensorFlow
+
+        rate = ClockSchedule(rate, time_budget)
     return OPTIMIZERS[optimizer](
-        SCHEDULES[schedule](learning_rate, total_steps, **options),
+        rate,
         weight_decay=weight_decay,
         beta_1=beta_1,
         beta_2=beta_2,

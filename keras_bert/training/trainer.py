@@ -22,7 +22,7 @@ import tensorflow as tf
 
 from keras_bert.training.averaging import averaged_weights
 from keras_bert.training.checkpoint_store import CheckpointStore
-from keras_bert.training.distribution import is_chief, is_multi_worker, untuned_devices
+from keras_bert.training.distribution import is_chief, is_multi_worker, shard_by_worker, untuned_devices
 from keras_bert.training.guards import check_batches
 from keras_bert.training.interval import Interval
 from keras_bert.training.monitor import Best
@@ -84,6 +84,8 @@ class Trainer:
             settings that do not affect training: monitor, mode, patience, validate_every and those of checkpoints and logs may
             change at each start. After a change of monitor or mode, the best so far is compared by the new one.
         progress: show a progress bar.
+        time_budget: TimeBudget by whose clock the run ends, if total_steps does not end it before; its model's schedule is a ClockSchedule.
+            Not with several workers.
         callbacks: functions (step, values) that are called after each update; values: dict of what the log of this step holds, or
             None where nothing is logged.
     Raises: ValueError naming the value that does not fit.
@@ -107,6 +109,7 @@ class Trainer:
         log_every=20,
         config=None,
         progress=True,
+        time_budget=None,
         callbacks=(),
     ):
         for name, value in (
@@ -152,8 +155,12 @@ class Trainer:
         self.is_chief = is_chief(self.strategy)
         self.progress = progress and self.is_chief
         self.callbacks = tuple(callbacks)
+        self.time_budget = time_budget
+        if time_budget is not None and is_multi_worker(self.strategy):
+            raise ValueError("time_budget: clocks of several workers do not agree; give total_steps alone")
         self.store = CheckpointStore(os.path.join(self.output_dir, CHECKPOINTS), keep=keep)
         self._evaluate_options = {}
+        self._seconds_before = 0  # of a time budget, used by earlier processes
 
     # The run.
 
@@ -162,8 +169,9 @@ class Trainer:
 
         Args: dataset_fn: number of batches already taken -> tf.data.Dataset of (contract, labels[, weights]) in global batches
             that goes on from there, with as many as are left or without end. The same number must give the same batches. Where it has
-            an attribute `evaluate_options`, a function of validation_data -> dict, those are arguments of model.evaluate:
-            training_batches of a task has raw text evaluated in batches such as it trains on.
+            an attribute `of_worker`, a function (batches taken, worker, workers) -> dataset, each of several workers reads its rows of each
+            batch by that. Where it has an attribute `evaluate_options`, a function of validation_data -> dict, those are arguments of
+            model.evaluate: training_batches of a task has raw text evaluated in batches such as it trains on.
         Returns: TrainingResult.
         Raises:
             FloatingPointError naming the step whose loss or gradient is no number; older checkpoints are kept.
@@ -185,12 +193,14 @@ class Trainer:
             check_configuration(self.output_dir, self.config)
         self._check_validation(dataset_fn)
         measured_anew = step is not None and self._restore(step)
+        if self.time_budget is not None:
+            self.time_budget.start(self._seconds_before)
         if self.is_chief:
             write_run(self.output_dir, self._description())
         started_at = step = step or 0
         with StopSignals(self.model) as signals:
             log = RunLog(self.output_dir, first_step=step) if self.is_chief else None
-            bar = ProgressBar(self.total_steps, first_step=step, enabled=self.progress)
+            bar = self._progress_bar(step)
             if step:
                 bar.write(f"Going on from the checkpoint of step {step} in {self.store.directory}")
             if measured_anew:
@@ -202,7 +212,7 @@ class Trainer:
                 if log is not None:
                     log.close()
         stopped_early = self.best.is_out_of_patience
-        interrupted = step < self.total_steps and not stopped_early  # on every worker, whichever got the signal
+        interrupted = step < self.total_steps and not stopped_early and not self._time_is_over  # on every worker, whichever got the signal
         self._check_that_workers_agree(step)  # none reads the best before the chief has written it
         if not interrupted:
             self._finish()
@@ -213,15 +223,23 @@ class Trainer:
         return TrainingResult(step, started_at, interrupted, stopped_early, self.best.step, self.best.value, lines)
 
     def _loop(self, dataset_fn, step, log, bar, signals):
-        if step >= self.total_steps or self.best.is_out_of_patience:
+        if step >= self.total_steps or self.best.is_out_of_patience or self._time_is_over:
             return step
         model = self.model
         batches_each = model.gradient_accumulation_steps
         dataset = check_batches(dataset_fn(step * batches_each), model)
         self._check_length(dataset, step, batches_each)
-        dataset = dataset.take((self.total_steps - step) * batches_each)  # else the last call would make them all
+        left = (self.total_steps - step) * batches_each
+        dataset = dataset.take(left)  # else the last call would make them all
         with untuned_devices():
-            iterator = iter(model._shard(dataset))
+            if is_multi_worker(self.strategy) and hasattr(dataset_fn, "of_worker"):
+
+                def of_worker(worker, workers):
+                    return check_batches(dataset_fn.of_worker(step * batches_each, worker, workers), model).take(left)
+
+                iterator = iter(shard_by_worker(of_worker, self.strategy))
+            else:
+                iterator = iter(model._shard(dataset))
         model.step_seed = self.seed
         update = model.make_update_function(dataset.element_spec)
         interval = Interval(self, step)
@@ -246,12 +264,17 @@ class Trainer:
                 stop = float(report[REPORT.index("stop")]) > 0
             else:
                 stop = signals.received is not None
-            last = stop or step == self.total_steps
-            checkpoints = last or step // self.checkpoint_every > saved // self.checkpoint_every
+            over = self.time_budget is not None and self.time_budget.update()
+            last = stop or over or step == self.total_steps
+            checkpoints = last or self._is_due(self.checkpoint_every, step, saved)
             validates = (
                 self.validation_data is not None
                 and not stop
-                and (step == self.total_steps or (self.validate_every and step // self.validate_every > validated // self.validate_every))
+                and (
+                    over
+                    or step == self.total_steps
+                    or (self.validate_every and step // self.validate_every > validated // self.validate_every)
+                )
             )
             values = None
             if last or checkpoints or validates or step // self.log_every > before // self.log_every:
@@ -259,7 +282,7 @@ class Trainer:
                 model.reset_metrics()
                 if log is not None:
                     log.write(step, values)
-            bar.update(step, values)
+            bar.update(step if self.time_budget is None else self._seconds, values)
             for callback in self.callbacks:
                 callback(step, values)
             if validates:
@@ -273,9 +296,13 @@ class Trainer:
                 interval.restart()
             if stop:
                 bar.write(f"Stopped by {signals.name}; a checkpoint of step {step} is saved. The same command goes on from there.")
-            if stop or self.best.is_out_of_patience:
+            if stop or over or self.best.is_out_of_patience:
                 break
         return step
+
+    @staticmethod
+    def _is_due(every, step, done):
+        return bool(every) and step // every > done // every
 
     def _check_validation(self, dataset_fn):
         """Evaluate one batch, to find before step 1 what would fail after hours. All workers do it: they evaluate together."""
@@ -321,6 +348,22 @@ class Trainer:
             with self.strategy.scope():  # outside it, the weights of the first replica alone would be the averages
                 self.model.optimizer.finalize_variable_values(self.model.trainable_variables)
 
+    # By the clock.
+
+    @property
+    def _time_is_over(self):
+        return self.time_budget is not None and self.time_budget.is_over
+
+    @property
+    def _seconds(self):
+        budget = self.time_budget
+        return 0 if budget is None else int(min(budget.seconds, budget.total_seconds))
+
+    def _progress_bar(self, step):
+        if self.time_budget is None:
+            return ProgressBar(self.total_steps, first_step=step, enabled=self.progress)
+        return ProgressBar(max(1, int(self.time_budget.total_seconds)), first_step=self._seconds, enabled=self.progress)
+
     # Checkpoints.
 
     def checkpoint_arrays(self):
@@ -330,13 +373,14 @@ class Trainer:
     def _save(self, step):
         if not self.is_chief:
             return
-        info = {"step": step, "best": self.best.state(), "keras": keras.__version__, "tensorflow": tf.__version__}
+        info = {"step": step, "best": self.best.state(), "seconds": self._seconds, "keras": keras.__version__, "tensorflow": tf.__version__}
         self.store.save(step, self.checkpoint_arrays(), info)
 
     def _restore(self, step):
         """Returns: bool, whether the best so far is by another monitor than before."""
         arrays, info = self.store.load(step)
         assign_arrays(state_of(self.model), arrays)
+        self._seconds_before = info.get("seconds", 0)
         return self.best.restore(info["best"], lambda: (self.store.load_best() or (None, None))[1])
 
     def _check_that_workers_agree(self, step):

@@ -101,10 +101,11 @@ def test_packed_sequences_are_computed_as_if_alone(encoder):
     np.testing.assert_allclose(both[:, 3:7], second, atol=1e-5)
 
 
-def test_packed_has_no_pooler(tiny_config):
+def test_packed_has_a_pooler_where_it_is_asked_for(tiny_config):
     assert set(BertEncoder(tiny_config, packed=True).output) == {"sequence_output"}
-    with pytest.raises(ValueError, match="packed=True"):
-        BertEncoder(tiny_config, packed=True, pooler=True)
+    encoder = BertEncoder(tiny_config, packed=True, pooler=True)
+    assert encoder.output["pooled_output"].shape == (None, None, 16)
+    assert [weight.path for weight in encoder.weights] == [weight.path for weight in BertEncoder(tiny_config).weights]
 
 
 def test_outputs_are_what_was_asked_for(tiny_config):

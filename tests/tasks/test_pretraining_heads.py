@@ -28,7 +28,7 @@ def masked_lm(quick_config, tiny_tokenizer):
 def test_the_masked_lm_loss_is_divided_by_real_targets(masked_lm):
     logits = np.asarray(masked_lm(BATCH))
     real = [cross_entropy(logits[row, place], MASKED_IDS[row, place]) for row, place in ((0, 0), (0, 1), (1, 0))]
-    got = masked_lm.evaluate(BATCH, MASKED_IDS, sample_weight=MASKED_WEIGHTS, verbose=0)
+    got = masked_lm.evaluate(BATCH, MASKED_IDS, sample_weight=MASKED_WEIGHTS, verbose=0)[0]
     assert got == pytest.approx(np.sum(real) / 3, rel=1e-5)  # four slots, three of them real
 
 
@@ -45,10 +45,10 @@ def test_both_losses_of_pretraining_add_up(quick_config):
 
 
 def test_fit_learns_what_stood_there(masked_lm):
-    before = masked_lm.evaluate(BATCH, MASKED_IDS, sample_weight=MASKED_WEIGHTS, verbose=0)
+    before = masked_lm.evaluate(BATCH, MASKED_IDS, sample_weight=MASKED_WEIGHTS, verbose=0)[0]
     masked_lm.compile(optimizer=keras.optimizers.Adam(0.01))
     masked_lm.fit(BATCH, MASKED_IDS, sample_weight=MASKED_WEIGHTS, epochs=15, verbose=0)
-    assert masked_lm.evaluate(BATCH, MASKED_IDS, sample_weight=MASKED_WEIGHTS, verbose=0) < before / 2
+    assert masked_lm.evaluate(BATCH, MASKED_IDS, sample_weight=MASKED_WEIGHTS, verbose=0)[0] < before / 2
 
 
 @pytest.mark.parametrize("cls", [BertMaskedLM, BertPretrainer, BertEmbedder])

@@ -1,0 +1,343 @@
+"""Pretrain a BERT on raw text: from random weights, or further, from a checkpoint on texts of one's own domain.
+
+    python examples/pretrain.py --corpus texts/ --recipe small --output_dir out
+    python examples/pretrain.py --corpus paragraphs.txt.gz --documents line --recipe half_hour --minutes 30 --output_dir out
+    python examples/pretrain.py --corpus texts/ --pretrained path/to/bert --steps 2000 --learning_rate 5e-5 --output_dir out
+    python examples/pretrain.py --corpus texts/ --objective full_sentences --masking span --pack --phases 128x256x9000 512x64x1000 ...
+
+A corpus is files, folders, globs or tfds:NAME. Blocks of its documents are held out, 5 % for validation and 5 % for the test at the end.
+The vocabulary is learned from the rest, unless --vocabulary gives one; that of --pretrained stays. Examples are prepared once, in
+OUT/examples; masks are drawn anew in each epoch.
+
+--recipe gives sizes and phases: tiny, mini, small, medium, base, large are google-research's, trained as BERT was, which takes a GPU or TPU
+and days; half_hour is for some 10 MB of text on two CPU cores. --phases LENGTHxROWSxSTEPS says other ones. With --minutes the clock ends
+each phase and decides the learning rate: started again after a kill, such a run goes on, but not to the weights of one without. Without it,
+the same command goes on to those very weights.
+
+OUT holds vocab.txt, examples/, phase-1/, phase-2/, ... (run.json, log.jsonl, tensorboard/, checkpoints/), training_curves.png over all
+phases, and at the end model/: `python examples/finetune_classifier.py --pretrained OUT/model`, `python examples/convert_checkpoint.py`.
+
+Several machines and TPU: as examples/finetune_classifier.py; each worker reads files of its own. The last line printed is one JSON object:
+test_nats (the loss of masked words), test_unigram_entropy (of the same words: what a model would have that knows only how frequent each
+is), test_accuracy, test_nsp_accuracy, test_perplexity, steps, tokens_seen, model, ...
+"""
+
+import argparse
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's start-up chatter
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # off by default on many CPUs, where it makes BERT 1.3 to 1.7 times as fast
+
+import dataclasses
+import sys
+import time
+
+import tensorflow as tf
+from training_flags import DTYPES, print_figures, start
+
+from keras_bert import BertEncoder, BertMaskedLM, BertPretrainer, BertTokenizer
+from keras_bert.files import replaced_file
+from keras_bert.metrics import UnigramEntropy
+from keras_bert.pretraining import (
+    RECIPES,
+    CorpusPart,
+    ExampleSettings,
+    MaskingSettings,
+    Phase,
+    draw_pretraining_curves,
+    evaluation_batches,
+    filled_masks,
+    prepare_pretraining_data,
+    read_manifest,
+    segmented_continues,
+    training_batches,
+)
+from keras_bert.text import save_vocabulary, train_vocabulary
+from keras_bert.training import TimeBudget, Trainer, create_optimizer
+from keras_bert.training.distribution import STRATEGIES, is_chief
+from keras_bert.training.run_log import LOG, read_log
+
+PARTS = ("train", "validation", "test")
+ENDLESS = 10**9  # updates of a run that the clock ends
+
+
+def phase(text):
+    """LENGTHxROWSxSTEPS."""
+    try:
+        length, rows, steps = map(int, text.split("x"))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no LENGTHxROWSxSTEPS, such as 128x256x9000") from None
+    return Phase(length, rows, steps, max(1, round(0.15 * length)))
+
+
+def add_flags(parser):
+    parser.add_argument("--corpus", nargs="+", required=True, help="files, folders, globs, or tfds:NAME")
+    parser.add_argument("--output_dir", default="out", help="examples, checkpoints, logs and the model go there (default: %(default)s)")
+    parser.add_argument("--pretrained", help="checkpoint of any kind to go on from, or hf://owner/name (default: random weights)")
+    parser.add_argument("--recipe", choices=list(RECIPES), default="half_hour", help="size and phases (default: %(default)s)")
+    group = parser.add_argument_group("corpus")
+    group.add_argument("--documents", choices=("blank", "line", "file"), default="blank", help="what separates them (default: blank lines)")
+    group.add_argument("--text_field", default="text", help="of JSON lines, Parquet and tfds (default: %(default)s)")
+    group.add_argument("--deduplicate", action="store_true", help="leave out documents that were there before")
+    group.add_argument("--skip_invalid", action="store_true", help="leave out and count what is not UTF-8")
+    group.add_argument("--block_documents", type=int, default=50, help="documents in a row that are held out together (default: 50)")
+    group.add_argument("--shard_megabytes", type=float, default=8.0, help="text of a file of examples (default: 8)")
+    group.add_argument("--workers", type=int, help="processes that prepare examples (default: one a core)")
+    group = parser.add_argument_group("vocabulary")
+    group.add_argument("--vocabulary", help="vocab.txt (default: --pretrained's, or one is learned)")
+    group.add_argument("--vocabulary_size", type=int, help="pieces to learn (default: the recipe's)")
+    group.add_argument("--cased", action="store_true", help="keep upper case and accents")
+    group = parser.add_argument_group("examples and masks")
+    objectives = ("next_sentence", "sentence_order", "full_sentences")
+    group.add_argument("--objective", choices=objectives, default="next_sentence", help="(default: %(default)s)")
+    group.add_argument("--pack", action=argparse.BooleanOptionalAction, help="short examples together in one row (default: the recipe's)")
+    group.add_argument("--masking", choices=("token", "word", "span"), default="token", help="what is masked (default: %(default)s)")
+    group.add_argument("--masked_share", type=float, default=0.15, help="of the tokens (default: 0.15)")
+    group.add_argument("--replace_together", action=argparse.BooleanOptionalAction, help="words and spans as one (default: spans alone)")
+    group.add_argument("--segment_chinese", action="store_true", help="mask Chinese by jieba's words (with --masking word or span)")
+    group = parser.add_argument_group("how long, how large")
+    group.add_argument("--phases", nargs="+", type=phase, metavar="LENGTHxROWSxSTEPS", help="(default: the recipe's)")
+    group.add_argument("--steps", type=int, help="updates of all phases together, in the shares that they have")
+    group.add_argument("--minutes", type=float, help="end by the clock, in place of updates")
+    group.add_argument("--head_steps", type=int, default=0, help="updates of the heads alone first, the encoder as it was loaded")
+    group.add_argument("--dtype", choices=list(DTYPES), default="float32", help="of the computation (default: %(default)s)")
+    group.add_argument("--accumulate", type=int, default=1, metavar="BATCHES", help="parts that a batch is computed in (default: 1)")
+    group.add_argument("--rematerialize", action="store_true", help="keep less for the gradient and compute it again")
+    group.add_argument("--strategy", choices=STRATEGIES, default="auto", help="where to train (default: %(default)s: what there is)")
+    group.add_argument("--tpu", help="name or address of a Cloud TPU; 'local' on a TPU VM")
+    group.add_argument("--seed", type=int, default=0, help="of weights, examples, order, masks and dropout (default: %(default)s)")
+    group = parser.add_argument_group("how to learn")
+    group.add_argument("--learning_rate", type=float, help="the peak (default: the recipe's)")
+    group.add_argument("--optimizer", choices=("adamw", "lamb"), default="adamw")
+    group.add_argument("--warmup_steps", type=int, help="(default: the recipe's, but a tenth of all at most)")
+    group.add_argument("--weight_decay", type=float, help="(default: the recipe's)")
+    group = parser.add_argument_group("checkpoints and logs")
+    group.add_argument("--validate_every", type=int, default=500, help="updates (default: %(default)s)")
+    group.add_argument("--validation_batches", type=int, default=50, help="at most so many each time (default: %(default)s)")
+    group.add_argument("--checkpoint_every", type=int, default=500, help="updates (default: %(default)s)")
+    group.add_argument("--keep", type=int, default=2, help="newest checkpoints to keep (default: %(default)s)")
+    group.add_argument("--log_every", type=int, default=20, help="updates (default: %(default)s)")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add_flags(parser)
+    options = parser.parse_args()
+    recipe = RECIPES[options.recipe]
+    for name in ("pack", "learning_rate", "weight_decay"):
+        if getattr(options, name) is None:
+            setattr(options, name, getattr(recipe, name))
+    phases = shortened(options.phases or recipe.phases, options)
+    strategy = start(options)
+    os.makedirs(options.output_dir, exist_ok=True)
+    with strategy.scope():
+        model = make_model(options, recipe, phases, is_chief(strategy))
+    directories = {
+        (part, each.length): examples(options, model.tokenizer, part, each, is_chief(strategy)) for each in phases for part in PARTS
+    }
+    began, result = time.monotonic(), None
+    logs, figures = [], {"steps": 0, "tokens_seen": 0}
+    for number, (each, budget, encoder_learns) in enumerate(plan(phases, options), 0 if options.head_steps else 1):
+        data = Data(options, model, each, directories)
+        compile_for(model, options, recipe, phases, budget, encoder_learns)
+        name = f"phase-{number}" if encoder_learns else "heads"
+        print(f"{name}: rows of {each.length} tokens, {each.batch_size} an update; {data.told}", flush=True)
+        result = train(model, options, name, each, budget, data)
+        logs.append((name, result.log))
+        figures["steps"] += result.step
+        figures["tokens_seen"] += round(result.step * each.batch_size * data.tokens_a_row)
+        if result.interrupted:
+            break
+    figures |= {"interrupted": result.interrupted, "seconds": round(time.monotonic() - began, 1)}
+    if is_chief(strategy):
+        draw_pretraining_curves(logs, os.path.join(options.output_dir, "training_curves.png"))
+    if not result.interrupted:
+        figures = tested(model, data.test) | figures | {"model": os.path.join(options.output_dir, "model")}
+        if is_chief(strategy):
+            model.encoder.trainable = True
+            model.save_pretrained(figures["model"])
+    print_figures(figures)
+
+
+def shortened(phases, options):
+    """Returns: list of Phase, with --steps in all."""
+    if options.steps is None:
+        return list(phases)
+    total = sum(each.steps for each in phases)
+    return [dataclasses.replace(each, steps=max(1, round(options.steps * each.steps / total))) for each in phases]
+
+
+def plan(phases, options):
+    """Yields: (Phase, TimeBudget or None, whether the encoder learns)."""
+    if options.head_steps:
+        yield dataclasses.replace(phases[0], steps=options.head_steps), None, False
+    total, done, share = sum(each.steps for each in phases), 0, None
+    for each in phases:
+        budget = None
+        if options.minutes is not None:
+            budget = TimeBudget(options.minutes, begin=done / total, end=(done + each.steps) / total, share=share)
+            share = budget.share
+        done += each.steps
+        yield each, budget, True
+
+
+def make_model(options, recipe, phases, chief):
+    """Returns: BertPretrainer or BertMaskedLM, in the scope of its strategy."""
+    has_labels = options.objective != "full_sentences"
+    cls = BertPretrainer if has_labels else BertMaskedLM
+    length = max(each.length for each in phases)
+    settings = {"max_length": length, "text_pair": has_labels}
+    if tf.config.list_physical_devices("GPU"):
+        settings["pad_to_multiple_of"] = None  # one length, for XLA; on a CPU a batch is padded to its longest row
+    if options.pretrained is not None:
+        return cls.from_pretrained(options.pretrained, packed=options.pack, dtype=DTYPES[options.dtype], **settings)
+    tokenizer = make_tokenizer(options, recipe, chief)
+    config = dataclasses.replace(recipe, phases=tuple(phases)).config(tokenizer.vocabulary_size)
+    encoder = BertEncoder(config, packed=options.pack, pooler=has_labels, dtype=DTYPES[options.dtype])
+    return cls(encoder, tokenizer, **settings)
+
+
+def make_tokenizer(options, recipe, chief):
+    path = options.vocabulary or os.path.join(options.output_dir, "vocab.txt")
+    if options.vocabulary is None and not chief:
+        wait_for(path)
+    elif options.vocabulary is None and not os.path.exists(path):
+        documents = corpus(options, "train").read()
+        pieces = train_vocabulary(documents, options.vocabulary_size or recipe.vocabulary_size, lower_case=not options.cased)
+        with replaced_file(path) as aside:
+            save_vocabulary(pieces, aside)
+    return BertTokenizer(path, lower_case=not options.cased)
+
+
+def corpus(options, part):
+    names = ("documents", "text_field", "deduplicate", "skip_invalid", "block_documents")
+    return CorpusPart(options.corpus, part=part, **{name: getattr(options, name) for name in names})
+
+
+def wait_for(path):
+    """Wait until the chief has made a file."""
+    while not os.path.exists(path):
+        time.sleep(1)
+
+
+def examples(options, tokenizer, part, each, chief):
+    """Prepare the examples of a part for a phase, or find them. Returns: their directory."""
+    settings = ExampleSettings(
+        objective=options.objective,
+        max_length=each.length,
+        pack=options.pack,
+        shard_megabytes=options.shard_megabytes,
+        seed=options.seed,
+    )
+    directory = os.path.join(options.output_dir, "examples", f"{part}-{each.length}")
+    if chief:
+        prepare_pretraining_data(corpus(options, part), directory, tokenizer, settings, workers=options.workers)
+    else:
+        wait_for(os.path.join(directory, "manifest.json"))
+    return directory
+
+
+class Data:
+    """Batches of a phase. Attributes: train: dataset_fn. validation, test: tf.data.Dataset. tokens_a_row: mean, float. told: str."""
+
+    def __init__(self, options, model, each, directories):
+        masking = MaskingSettings(
+            unit=options.masking,
+            share=options.masked_share,
+            max_predictions=each.max_predictions,
+            replace_together=options.replace_together,
+        )
+        common = {"masking": masking, "seed": options.seed, "pad_to_multiple_of": model.pad_to_multiple_of}
+        rows = max(1, each.batch_size // options.accumulate)
+        if options.segment_chinese:
+            common["continues"] = segmented_continues(model.tokenizer)
+        self.train = training_batches(directories["train", each.length], model.tokenizer, rows, **common)
+        validation = evaluation_batches(directories["validation", each.length], model.tokenizer, rows, **common)
+        self.validation = validation.take(options.validation_batches)
+        self.test = evaluation_batches(directories["test", each.length], model.tokenizer, rows, **common)
+        totals = read_manifest(directories["train", each.length])["totals"]
+        self.tokens_a_row = totals["tokens"] / totals["rows"]
+        padding = 1 - self.tokens_a_row / each.length
+        self.told = f"an epoch is {totals['rows'] / each.batch_size:.1f} updates, {totals['tokens']:,} tokens, {padding:.1%} padding"
+
+
+def compile_for(model, options, recipe, phases, budget, encoder_learns):
+    """One optimizer over all phases: its rate, moments and number of updates go on. The heads alone have one of their own."""
+    if encoder_learns and getattr(model, "phases_began", False):
+        return
+    model.phases_began = encoder_learns
+    model.encoder.trainable = encoder_learns
+    model.encoder.rematerialize = options.rematerialize
+    total = sum(each.steps for each in phases) if encoder_learns else options.head_steps
+    warmup = min(recipe.warmup_steps, total // 10) if options.warmup_steps is None else options.warmup_steps
+    optimizer = create_optimizer(
+        options.learning_rate,
+        total_steps=total,
+        warmup_steps=warmup,
+        optimizer=options.optimizer,
+        weight_decay=options.weight_decay,
+        time_budget=budget,
+    )
+    metrics = model.default_weighted_metrics()
+    of_words = metrics if isinstance(metrics, list) else metrics["mlm_logits"]
+    of_words.append(UnigramEntropy(model.encoder.config.vocab_size, name="unigram_entropy"))
+    model.compile(optimizer=optimizer, weighted_metrics=metrics, gradient_accumulation_steps=options.accumulate)
+
+
+_NOT_OF_THE_RUN = ("output_dir", "strategy", "tpu", "workers", "validate_every", "checkpoint_every", "keep", "log_every", "rematerialize")
+
+
+def train(model, options, name, each, budget, data):
+    """Train a phase, or go on with it. Returns: TrainingResult."""
+    directory = os.path.join(options.output_dir, name)
+    sample = next(data.validation.unbatch().batch(8).take(1).as_numpy_iterator())
+
+    def show(step, values):
+        if step % options.validate_every == 0 and is_chief(model.distribute_strategy):
+            for line in filled_masks(model, sample, model.tokenizer):
+                print(line, file=sys.stderr, flush=True)
+
+    config = {key: str(value) for key, value in vars(options).items() if key not in _NOT_OF_THE_RUN}
+    trainer = Trainer(
+        model,
+        directory,
+        total_steps=each.steps if budget is None else ENDLESS,
+        seed=options.seed,
+        validation_data=data.validation,
+        validate_every=options.validate_every,
+        restore_best=False,
+        monitor="val_loss",
+        checkpoint_every=options.checkpoint_every,
+        keep=options.keep,
+        log_every=options.log_every,
+        config=config,
+        time_budget=budget,
+        callbacks=[show],
+    )
+    if budget is not None and os.path.exists(os.path.join(directory, LOG)):
+        print("A run by the clock goes on: its weights will not be those of a run that was not stopped.", file=sys.stderr, flush=True)
+    result = trainer.train(data.train)
+    return result if result.log else dataclasses.replace(result, log=_log_of(directory))
+
+
+def _log_of(directory):
+    path = os.path.join(directory, LOG)
+    return read_log(path) if os.path.exists(path) else []
+
+
+def tested(model, batches):
+    """Returns: dict of figures, of the test part."""
+    values = model.evaluate(batches, verbose=0, return_dict=True)
+    of_words = "mlm_logits_" if "mlm_logits_loss" in values else ""
+    names = {
+        "test_nats": f"{of_words}loss",
+        "test_unigram_entropy": f"{of_words}unigram_entropy",
+        "test_accuracy": f"{of_words}accuracy",
+        "test_perplexity": "perplexity",
+        "test_nsp_accuracy": "nsp_logits_accuracy",
+    }
+    return {name: round(float(values[key]), 4) for name, key in names.items() if key in values}
+
+
+if __name__ == "__main__":
+    main()

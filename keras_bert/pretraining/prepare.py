@@ -1,0 +1,143 @@
+"""prepare_pretraining_data: a corpus to a directory of examples, by as many processes as there are cores."""
+
+import concurrent.futures
+import itertools
+import multiprocessing
+import os
+import time
+
+from keras_bert.data.corpus import Corpus
+from keras_bert.data.corpus_files import CorpusCounts
+from keras_bert.pretraining import manifest as manifest_lib
+from keras_bert.pretraining.settings import ExampleSettings
+from keras_bert.pretraining.shards import ShardMaker, cut_into_shards
+from keras_bert.text.serialization import tokenizer_from_config, tokenizer_to_config
+
+
+def prepare_pretraining_data(corpus, output_dir, tokenizer, settings=None, *, workers=None, progress=True):
+    """Make pretraining examples of a corpus: TFRecord files, a shard each or more, and manifest.json.
+
+        prepare_pretraining_data(Corpus("wiki/"), "examples", BertTokenizer("vocab.txt"), ExampleSettings(max_length=128))
+
+    A shard's bytes follow from the corpus, the settings and the seed, whatever the number of processes. It is written aside and renamed.
+    A call that was killed is called again: shards that are finished stay, the others are made. manifest.json comes last, so that a
+    directory that has one is complete; where that is so, and corpus and settings are those of then, nothing is done.
+
+    Args:
+        corpus: Corpus, or its source.
+        output_dir: a new or empty directory, or one that an earlier call began.
+        tokenizer: of a class of this package, such as BertTokenizer.
+        settings: ExampleSettings; None: those of BERT's first phase.
+        workers: processes; None: one a core that this one may use. With more than one, a script that calls this must do so under
+            `if __name__ == "__main__":`, since the processes import it.
+        progress: tell on stderr how much is done.
+    Returns: dict, the manifest: "settings", "tokenizer", "corpus", "sources", "read", "totals", and of each of "shards" its "files" with
+        "name", "length_bin", "rows", "sequences", "tokens", "longest_row", "most_sequences", "bytes" and "sha256".
+    Raises: ValueError where the directory holds examples of another corpus or other settings, naming what differs, or other files; and of
+        the corpus as Corpus.read. OSError where a file cannot be written; finished shards stay.
+    """
+    corpus = corpus if isinstance(corpus, Corpus) else Corpus(corpus)
+    settings = settings or ExampleSettings()
+    output_dir = os.fspath(output_dir)
+    workers = _cores() if workers is None else workers
+    if workers < 1:
+        raise ValueError(f"workers={workers} is not 1 or more")
+    description = manifest_lib.describe(corpus, tokenizer, settings)
+    finished = manifest_lib.begin(output_dir, description)
+    if manifest_lib.is_complete(output_dir):
+        return manifest_lib.read_manifest(output_dir)
+    counts = CorpusCounts()
+    told = _Progress(corpus, description["sources"], enabled=progress)
+    runs = enumerate(cut_into_shards(corpus.read(counts), settings))
+    shards = dict(finished)
+    try:
+        for shard, description_of_shard in _make_all(runs, finished, output_dir, tokenizer, settings, workers):
+            shards[shard] = description_of_shard
+            told.update(len(shards) - len(finished), counts)
+    except concurrent.futures.process.BrokenProcessPool as error:
+        raise RuntimeError(
+            f"a process that made examples was killed (for want of memory?); finished shards stay in {output_dir}: call again to go on, "
+            f"with fewer workers than {workers}, or another directory and smaller shard_megabytes than {settings.shard_megabytes}"
+        ) from error
+    finally:
+        told.close()
+    return manifest_lib.finish(output_dir, description, [shards[shard] for shard in sorted(shards)], counts)
+
+
+def _make_all(runs, finished, directory, tokenizer, settings, workers):
+    """Yields: (shard, its description) of the shards that were not finished, as they are made."""
+
+    def wanted():
+        # All are read, since where one begins hangs on those before.
+        return ((shard, documents) for shard, documents in runs if shard not in finished)
+
+    runs_left = wanted()
+    first = list(itertools.islice(runs_left, 2 if workers > 1 else 1))
+    runs_left = itertools.chain(first, runs_left)
+    if len(first) < 2:  # starting processes takes longer than one shard
+        maker = ShardMaker(tokenizer, settings) if first else None
+        for shard, documents in runs_left:
+            yield shard, maker.write(shard, documents, directory)
+        return
+    del first
+    context = multiprocessing.get_context("spawn")  # TensorFlow does not survive a fork
+    arguments = (tokenizer_to_config(tokenizer), settings, directory)
+    pool = concurrent.futures.ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker, initargs=arguments)
+    try:
+        waiting = {}
+        for shard, documents in runs_left:
+            waiting[pool.submit(_write_in_worker, shard, documents)] = shard
+            del documents
+            # One more than can be worked on: so none waits for the reader, and no more is in memory.
+            while len(waiting) > workers:
+                yield from _done(waiting)
+        while waiting:
+            yield from _done(waiting)
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _done(waiting):
+    done, _ = concurrent.futures.wait(waiting, return_when=concurrent.futures.FIRST_COMPLETED)
+    for future in done:
+        yield waiting.pop(future), future.result()
+
+
+_worker = {}
+
+
+def _start_worker(tokenizer_config, settings, directory):
+    import tensorflow as tf
+
+    tf.config.set_visible_devices([], "GPU")
+    tf.config.threading.set_intra_op_parallelism_threads(1)  # each process has a core
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+    _worker["maker"] = ShardMaker(tokenizer_from_config(tokenizer_config), settings)
+    _worker["directory"] = directory
+
+
+def _write_in_worker(shard, documents):
+    return _worker["maker"].write(shard, documents, _worker["directory"])
+
+
+def _cores():
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class _Progress:
+    """Megabytes of the corpus's files that are done, of all; shards, and megabytes of text a second."""
+
+    def __init__(self, corpus, sources, *, enabled):
+        from keras_bert.training.progress import ProgressBar
+
+        self._total = max(1, -(-sum(source.get("bytes", 0) for source in sources) // 1_000_000))
+        self._bar = ProgressBar(self._total, enabled=enabled)
+        self._began = time.monotonic()
+
+    def update(self, made, counts):
+        done = min(self._total, -(-counts.source_bytes // 1_000_000))
+        speed = counts.bytes / 1e6 / max(time.monotonic() - self._began, 1e-9)
+        self._bar.update(done, {"shards": made, "documents": counts.documents, "MB/s": speed})
+
+    def close(self):
+        self._bar.close()

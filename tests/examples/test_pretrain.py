@@ -1,0 +1,102 @@
+"""examples/pretrain.py as users start it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from keras_bert.training.run_log import read_log
+
+FLAGS = ["--documents", "blank", "--recipe", "tiny", "--vocabulary_size", 80, "--block_documents", 1, "--workers", 1]
+FLAGS += ["--validate_every", 10, "--checkpoint_every", 4, "--log_every", 1, "--learning_rate", 1e-3]
+
+
+@pytest.fixture(scope="module")
+def start(root, fresh_python):
+    def run(*flags):
+        command = [sys.executable, str(root / "examples" / "pretrain.py"), *map(str, flags)]
+        environment = os.environ | {"CUDA_VISIBLE_DEVICES": "", "PYTHONPATH": str(root)}
+        return fresh_python.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+
+    return run
+
+
+def finish(process):
+    """Returns: the last line, read as JSON; what was written to stderr."""
+    output, errors = process.communicate()
+    assert process.returncode == 0, errors[-4000:]
+    return json.loads(output.splitlines()[-1]), errors
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    """Documents of sentences that count: a word says which comes next."""
+    words = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
+    rng, path = np.random.default_rng(0), tmp_path_factory.mktemp("corpus") / "corpus.txt"
+    with open(path, "w") as file:
+        for _ in range(60):
+            for _ in range(4):
+                first = rng.integers(10)
+                file.write(" ".join(words[(first + place) % 10] for place in range(rng.integers(5, 12))) + " .\n")
+            file.write("\n")
+    return path
+
+
+def weights_of(directory):
+    from keras_bert.safetensors_file import SafetensorsFile
+
+    tensors = SafetensorsFile(str(directory / "model" / "model.safetensors"))
+    return {name: np.asarray(tensors.read(name)) for name in tensors.shapes}
+
+
+@pytest.mark.slow
+def test_a_run_that_was_killed_in_the_middle_of_an_epoch_ends_with_the_same_weights(start, corpus, tmp_path):
+    """Two phases, packed; killed in the second. An epoch of the second is 9 updates or so."""
+    flags = ["--corpus", corpus, *FLAGS, "--pack", "--phases", "32x8x12", "64x4x20", "--masking", "word"]
+    whole, errors = finish(start(*flags, "--output_dir", tmp_path / "whole"))
+    assert whole["steps"] == 32 and not whole["interrupted"] and " -> " in errors
+    log = tmp_path / "killed" / "phase-2" / "log.jsonl"
+    process = start(*flags, "--output_dir", tmp_path / "killed")
+    while not log.exists() or len(read_log(log)) < 7:
+        assert process.poll() is None, process.communicate()[1][-4000:]
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL and not (tmp_path / "killed" / "model").exists()
+    again, errors = finish(start(*flags, "--output_dir", tmp_path / "killed"))
+    assert "Going on from the checkpoint of step" in errors
+    one, other = weights_of(tmp_path / "whole"), weights_of(tmp_path / "killed")
+    assert list(one) == list(other)
+    for name in one:
+        np.testing.assert_array_equal(one[name], other[name], err_msg=name)
+    same = ("test_nats", "test_unigram_entropy", "test_accuracy", "test_nsp_accuracy", "steps", "tokens_seen")
+    assert {name: again[name] for name in same} == {name: whole[name] for name in same}
+    assert (tmp_path / "killed" / "training_curves.png").read_bytes()[:4] == b"\x89PNG"
+
+
+@pytest.mark.slow
+def test_further_pretraining_by_the_clock_and_what_fine_tuning_takes(start, corpus, tmp_path):
+    """A model that counts is better than the frequencies of words; its heads alone first, then all, for some seconds; without pairs."""
+    flags = ["--corpus", corpus, *FLAGS, "--objective", "full_sentences", "--masking", "span"]
+    first, _ = finish(start(*flags, "--phases", "32x16x60", "--output_dir", tmp_path / "first"))
+    assert first["test_nats"] < first["test_unigram_entropy"] + 0.5
+    flags += ["--pretrained", tmp_path / "first" / "model", "--head_steps", 3, "--minutes", 0.2, "--phases", "32x16x60"]
+    figures, _ = finish(start(*flags, "--output_dir", tmp_path / "second"))
+    assert "heads" in os.listdir(tmp_path / "second") and figures["steps"] > 3 and not figures["interrupted"]
+    heads = read_log(tmp_path / "second" / "heads" / "log.jsonl")
+    assert [line["step"] for line in heads if "loss" in line] == [1, 2, 3]
+    from keras_bert import BertClassifier
+
+    with pytest.warns(UserWarning, match="newly initialised"):
+        BertClassifier.from_pretrained(tmp_path / "second" / "model", labels=["a", "b"])
+
+
+@pytest.mark.slow
+def test_what_cannot_be_is_told(start, corpus, tmp_path):
+    process = start("--corpus", corpus, "--phases", "32x8", "--output_dir", tmp_path)
+    assert "'32x8' is no LENGTHxROWSxSTEPS, such as 128x256x9000" in process.communicate()[1] and process.returncode == 2
