@@ -91,7 +91,8 @@ class Batcher:
         start = 0
         while start < len(order):
             longest = int(lengths[order[start]])
-            end = start + max(1, min(self.max_rows, self.max_tokens // longest))
+            alike = int(np.count_nonzero(longest <= np.maximum(FEW_TOKENS, 2 * lengths[order[start:]])))
+            end = start + max(1, min(self.max_rows, self.max_tokens // longest, alike))
             yield order[start:end], longest
             start = end
 

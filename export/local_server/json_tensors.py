@@ -141,7 +141,7 @@ def _value(value, dtype, name):
         limit = np.finfo(dtype.as_numpy_dtype)
         if isinstance(value, int) and abs(value) >= 2 ** (limit.nmant + 1):
             raise invalid(f"input {name}: Cannot convert JSON value: {_shown(value)} to {dtype.name} without loss of precision.")
-        if math.isfinite(value) and abs(value) > limit.max:
+        if math.isfinite(value) and abs(value) > float(limit.max):
             raise invalid(f"input {name}: Cannot convert JSON value: {_shown(value)} to {dtype.name} without loss of precision.")
         return value
     raise invalid(f"input {name}: JSON Value: {_shown(value)} Type: {_type(value)} is not of expected type: {dtype.name}")

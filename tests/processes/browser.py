@@ -15,7 +15,11 @@ def chromium():
 
 
 class Browser:
-    """One page. Args: directory: for chromium's own files. width: of the window, in pixels. dark: whether the system asks for dark colours."""
+    """One page.
+
+    Args: directory: for chromium's own files. width: of the window, in pixels; a phone's under 600. dark: whether the system asks for
+        dark colours.
+    """
 
     def __init__(self, directory, *, width=1000, dark=False):
         to_read, self._to = os.pipe()
