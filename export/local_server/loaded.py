@@ -87,10 +87,19 @@ class LoadedModel:
         records = os.path.join(self.path, "assets.extra", "tf_serving_warmup_requests")
         if os.path.exists(records):
             self._warm_up_by(records)
-        elif DEFAULT in self.inputs and all(spec.dtype == tf.string for spec in self.inputs[DEFAULT].values()):
+        elif self._takes_texts():
             for text in (b"a", b"some words to begin with " * 20):
                 values = {name: np.full([1] * (spec.shape.rank or 0), text, object) for name, spec in self.inputs[DEFAULT].items()}
                 self.run(DEFAULT, values)
+
+    def _takes_texts(self):
+        # A Classify signature takes strings that are no texts: serialized examples.
+        definition = self.signature_defs.get(DEFAULT)
+        return (
+            definition is not None
+            and definition.method_name == PREDICT
+            and all(spec.dtype == tf.string for spec in self.inputs[DEFAULT].values())
+        )
 
     def _warm_up_by(self, records):
         from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
