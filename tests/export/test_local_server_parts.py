@@ -81,6 +81,32 @@ def test_what_is_wrong_in_a_request_is_said(body, specs, message):
     assert raised.value.status == 400
 
 
+def test_whatever_the_bytes_a_request_is_taken_or_refused():
+    random = np.random.default_rng(0)
+    bodies = [
+        '{"instances": [{"text": "a\\u00e9", "text_pair": {"b64": "/w=="}}]}',
+        '{"inputs": {"text": ["a"], "text_pair": ["日本"]}}',
+        '{"instances": [[1, -2], [3e2, null]], "signature_name": "ids"}',
+        '{"inputs": [[NaN, true], []]}',
+    ]
+    signs = b'{}[]",:\\0123456789-.eEtrufalsn\xff\x00\xed'
+    words = [b"instances", b"inputs", b'{"b64": "', b"\\ud800", b"99999999999999999999", b"1e999"]
+    pieces = [*(bytes([sign]) for sign in signs), *words]
+    refused = 0
+    for number in range(4000):
+        body = bodies[number % len(bodies)].encode()
+        for _ in range(random.integers(1, 4)):
+            start = random.integers(len(body) + 1)
+            body = body[:start] + pieces[random.integers(len(pieces))] + body[start + random.integers(3) :]
+        try:
+            inputs_of(parsed(body), (TEXT, PAIR, IDS, NUMBERS)[random.integers(4)])
+        except ServingError as error:
+            assert error.status == 400
+            json.dumps({"error": error.message}).encode("ascii")
+            refused += 1
+    assert 1000 < refused < 4000
+
+
 def test_outputs_are_written_as_rows_and_as_columns():
     outputs = {"label": np.array([b"good", b"\xff"], object), "score": np.array([0.1, 2.0], "float32")}
     assert json.loads(written(outputs, ROWS)) == {"predictions": [{"label": "good", "score": 0.1}, {"label": "\ufffd", "score": 2.0}]}
