@@ -19,6 +19,8 @@ _MODEL = r"/v1/models/([^/:]+)(?:/versions/(\d+)|/labels/([^/:]+))?"
 ASK = re.compile(_MODEL + r":(classify|regress|predict)", re.IGNORECASE)
 TELL = re.compile(_MODEL + r"(/metadata)?", re.IGNORECASE)
 JSON, HTML, TEXT = "application/json", "text/html; charset=utf-8", "text/plain; charset=utf-8"
+DISCARDED = 16  # times the largest body, of one that is too large
+ASYNC_TIMEOUT = asyncio.TimeoutError  # in Python 3.10 not the built-in one
 LARGE = 2**16  # bytes of a body that is read in a thread, for the others not to wait
 GET = ("GET", "HEAD")
 POLICY = b"default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'"  # of the page
@@ -108,24 +110,35 @@ class Rest:
         return future, lambda outputs: json_examples.written_values(values_of_regression(outputs))
 
     async def _body(self, scope, receive):
-        too_large = ServingError("INVALID_ARGUMENT", f"the body has more than {self.max_body} bytes", status=413)
-        length = dict(scope["headers"]).get(b"content-length", b"0")
-        if int(length) > self.max_body:  # h11 let digits alone through
-            raise too_large
-        parts, size, until = [], 0, time.monotonic() + self.body_timeout
-        while True:
-            try:
-                message = await asyncio.wait_for(receive(), max(0.0, until - time.monotonic()))
-            except asyncio.TimeoutError:
-                raise ServingError("DEADLINE_EXCEEDED", f"the body did not come within {self.body_timeout:g} seconds", status=408) from None
-            if message["type"] == "http.disconnect":
-                raise ServingError("CANCELLED", "the client has left")
-            parts.append(message.get("body", b""))
-            size += len(parts[-1])
-            if size > self.max_body:
-                raise too_large
-            if not message.get("more_body"):
-                return b"".join(parts)
+        headers, until = dict(scope["headers"]), time.monotonic() + self.body_timeout
+        size = int(headers.get(b"content-length", b"0"))  # h11 let digits alone through
+        if size > self.max_body and b"expect" in headers:  # such a client waits to be told, and sends nothing
+            raise self._too_large()
+        parts, size, more = [], 0, True
+        while more:
+            part, more = await self._part(receive, until)
+            size += len(part)
+            if size <= self.max_body:
+                parts.append(part)
+            elif size > DISCARDED * self.max_body:
+                raise self._too_large()
+        # A client reads its reply when it has sent all: what is too large is read to its end, and thrown away.
+        if size > self.max_body:
+            raise self._too_large()
+        return b"".join(parts)
+
+    def _too_large(self):
+        return ServingError("INVALID_ARGUMENT", f"the body has more than {self.max_body} bytes", status=413)
+
+    async def _part(self, receive, until):
+        """Returns: bytes of a body, and whether there are more."""
+        try:
+            message = await asyncio.wait_for(receive(), max(0.0, until - time.monotonic()))
+        except ASYNC_TIMEOUT:
+            raise ServingError("DEADLINE_EXCEEDED", f"the body did not come within {self.body_timeout:g} seconds", status=408) from None
+        if message["type"] == "http.disconnect":
+            raise ServingError("CANCELLED", "the client has left")
+        return message.get("body", b""), message.get("more_body", False)
 
     def _tell(self, told):
         name, version, label = _model(told)
