@@ -7,8 +7,8 @@
 
 Without --pretrained and --train: all-MiniLM-L6-v2 and 894 questions, which show that it runs; to answer well wants a hundred times as many.
 On QAMR's 15,449 questions about one sentence each, 3 epochs with --dtype bfloat16 took 23 minutes on 2 busy CPU cores and gave, on its
-development set, an exact match of 0.718 and an F1 of 0.808 (one seed). XQuAD's paragraphs, which are other than what it had learned, the same
-model answered with 0.308 and 0.426.
+development set, an exact match of 0.718 and an F1 of 0.808 (one seed). To XQuAD's paragraphs, which are other than what it had learned, the
+same model's were 0.308 and 0.426.
 
 Files are SQuAD's JSON, or JSON lines; see data.read_squad. Start the same command again to go on with a run that was stopped or killed. OUT
 holds run.json, log.jsonl, tensorboard/, training_curves.png, checkpoints/, and at the end model/ (load it by keras_bert.from_pretrained,
