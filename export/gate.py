@@ -11,13 +11,13 @@ import os
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
-# The ops that a release registers. Source: the names in the op libraries of its wheel on PyPI (tensorflow_text/python/ops/*.so; of
-# 2.20.1, which has the ops of 2.20.0, TensorFlow's registry after they were loaded). That `ops_lib` links all of them was read in
+# The ops that a release registers. Source: the names in the op libraries of its wheel on PyPI (tensorflow_text/python/ops/*.so and
+# metrics/*.so; for 2.20.0 those of 2.20.1, as TensorFlow registers them). That `ops_lib` links all of them was read in
 # a later tensorflow_text/BUILD; the one of 2.12.1 could not be read, and is taken to link what its wheel has.
 _TEXT_2_12_1 = frozenset(
     (
         "CaseFoldUTF8", "ConstrainedSequence", "FastBertNormalize", "FastWordpieceTokenizeWithOffsets", "FindSourceOffsets",
-        "MaxSpanningTree", "NormalizeUTF8", "NormalizeUTF8WithOffsetsMap", "PhraseTokenize", "RegexSplitWithOffsets",
+        "MaxSpanningTree", "NormalizeUTF8", "NormalizeUTF8WithOffsetsMap", "PhraseTokenize", "RegexSplitWithOffsets", "RougeL",
         "SentenceFragments", "SentenceFragmentsV2", "SentencepieceDetokenizeOp", "SentencepieceIdToStringOp", "SentencepieceOp",
         "SentencepieceStringToIdOp", "SentencepieceTokenizeOp", "SentencepieceTokenizeWithOffsetsOp", "SentencepieceVocabSizeOp",
         "SplitMergeTokenizeWithOffsets", "TFText>BoiseTagsToOffsets", "TFText>ByteSplitByOffsets", "TFText>ByteSplitWithOffsets",
@@ -28,7 +28,7 @@ _TEXT_2_12_1 = frozenset(
 )  # fmt: skip
 TEXT_OPS = {
     "2.12.1": _TEXT_2_12_1,
-    "2.20.0": _TEXT_2_12_1 | {"RougeL", "TFText>RoundRobinGenerateMasks", "TFText>RoundRobinTrim", "TFText>Utf8Binarize"},
+    "2.20.0": _TEXT_2_12_1 | {"TFText>RoundRobinGenerateMasks", "TFText>RoundRobinTrim", "TFText>Utf8Binarize"},
 }
 # TF Serving's minor version -> the tensorflow-text that it links. Source: `org_tensorflow_text` in tensorflow_serving/workspace.bzl:
 # v2.12.1 until spring 2026 (github.com/tensorflow/serving/pull/4057 tells of it in 2.18, and its issue 2267 of the op that it lacks),
