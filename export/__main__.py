@@ -55,7 +55,7 @@ def main(arguments=None):
         tf_serving=options.tf_serving,
         keep=options.keep,
         source=options.model,
-        manifest=options.kubernetes,
+        kubernetes=options.kubernetes,
         benchmark=options.benchmark,
     )
     if not result["warm_up_requests"]:

@@ -3,21 +3,11 @@
 import os
 import re
 
+from export import server_files
 from export.buckets import bucket_requests
 from export.gate import NEWEST
 from export.manifest import write_manifest
 from export.saved_model import checked_servable, write_saved_model
-from export.server_files import (
-    BATCHING,
-    KUBERNETES,
-    MODELS_CONFIG,
-    batching_parameters,
-    batching_text,
-    docker_line,
-    kubernetes,
-    models_config,
-    write_server_file,
-)
 from export.verify import PROBE_TEXTS, measure_saved_model, verify_saved_model
 from export.version import NewVersion, check_keep, remove_old
 from export.warm_up import write_warm_up
@@ -28,7 +18,7 @@ SIZING_LENGTH = 128  # batching is sized by texts of up to this many tokens, as 
 
 
 def publish_saved_model(
-    model, directory, *, name=None, freeze=False, dtype=None, tf_serving=NEWEST, keep=None, source=None, manifest=False, benchmark=False
+    model, directory, *, name=None, freeze=False, dtype=None, tf_serving=NEWEST, keep=None, source=None, kubernetes=False, benchmark=False
 ):
     """Export a model so that TF Serving picks it up only if it answers as the model does.
 
@@ -39,7 +29,7 @@ def publish_saved_model(
         model, directory, freeze, dtype, tf_serving, source: see export_saved_model.
         name: of the model at the server; None: the last part of `directory`.
         keep: how many versions stay, the newest; None: all.
-        manifest: write kubernetes.yaml.
+        kubernetes: write kubernetes.yaml.
         benchmark: measure every length of bucket_lengths; False: one, for the sizing.
     Returns: dict of saved_model, the version directory; export_max_abs_diff, see verify_saved_model; warm_up_requests, how many were
         written; measured, see export.measure; removed, list of versions; docker, the command that serves it.
@@ -64,20 +54,22 @@ def publish_saved_model(
         write_manifest(path, said | {"parity": parity, "warm_up_requests": written, "measured": measured})
     removed = remove_old(version.directory, keep)
     batching = model.tokenizer is not None and all(spec.shape.rank == 1 for spec in model.preprocessor.input_signature().values())
-    files = {MODELS_CONFIG: models_config(name)}
+    files = {server_files.MODELS_CONFIG: server_files.models_config(name)}
     if batching:
-        files[BATCHING] = batching_text(batching_parameters(_latency(measured, max(_for_sizing(requests))), os.cpu_count()))
-    if manifest:
-        files[KUBERNETES] = kubernetes(name, tf_serving, batching=batching, memory_bytes=measured["peak_memory_bytes"])
+        parameters = server_files.batching_parameters(_latency(measured, max(_for_sizing(requests))), os.cpu_count())
+        files[server_files.BATCHING] = server_files.batching_text(parameters)
+    if kubernetes:
+        memory = measured["peak_memory_bytes"]
+        files[server_files.KUBERNETES] = server_files.kubernetes(name, tf_serving, batching=batching, memory_bytes=memory)
     for file, text in files.items():
-        write_server_file(version.directory, file, text)
+        server_files.write_server_file(version.directory, file, text)
     return {
         "saved_model": version.path,
         "export_max_abs_diff": difference,
         "warm_up_requests": written,
         "measured": measured,
         "removed": removed,
-        "docker": docker_line(version.directory, name, tf_serving, batching=batching),
+        "docker": server_files.docker_line(version.directory, name, tf_serving, batching=batching),
     }
 
 
