@@ -4,6 +4,7 @@ from keras_bert.lazy import lazy_names
 
 _HOMES = {
     "export_saved_model": "export.saved_model",
+    "publish_saved_model": "export.publish",
     "run_saved_model": "export.verify",
     "verify_saved_model": "export.verify",
 }

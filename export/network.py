@@ -8,7 +8,7 @@ from keras_bert import BertEncoder, features
 from keras_bert.layers import BertEmbeddings
 from keras_bert.training.keras_internals import all_layers
 
-DTYPES = ("float32", "bfloat16")
+DTYPES = ("float32", "bfloat16", "float16")  # float16 is for GPUs: on a CPU it is the slowest
 
 
 def network_in_dtype(network, dtype):

@@ -1,62 +1,70 @@
 """Write a SavedModel into a numbered version directory, as TF Serving watches for."""
 
-import os
-import shutil
-import tempfile
-
 import keras
 import tensorflow as tf
 
+from export.gate import NEWEST, check_ops, check_server
+from export.manifest import manifest, write_manifest
 from export.network import frozen_weights, network_in_dtype, weight_bytes
 from export.servable import check_servable, servable
+from export.version import NewVersion
 from keras_bert.training.keras_internals import inner_graphs
 
 # A SavedModel's graph is one protocol buffer, which cannot be larger.
 MAX_CONSTANT_BYTES = 2**31 - 1
 
 
-def export_saved_model(model, directory, *, freeze=False, dtype=None):
+def export_saved_model(model, directory, *, freeze=False, dtype=None, tf_serving=NEWEST, source=None):
     """Export a model for TF Serving.
 
     It is built under a name that is no number, which TF Serving does not load, and renamed once whole. What stands in
-    `directory` is never touched.
+    `directory` is never touched. saved_model.json beside saved_model.pb says what it is; see export.manifest.
 
     Args:
         model: a task: BertClassifier, BertEmbedder, ... A model without a vocabulary gets no serving_default, only ids.
         directory: path of the model; the version directories are made in it.
         freeze: make weights constants of the graph, by which a CPU answers faster in bfloat16; see export.network.frozen. The
             first answer takes many seconds.
-        dtype: "float32" or "bfloat16": what the network computes in, with its weights stored in it; None as the model does. Answers
-            are float32, and `model` is left as it is.
+        dtype: "float32", "bfloat16" or "float16": what the network computes in, with its weights stored in it; None as the model does.
+            Answers are float32, and `model` is left as it is.
+        tf_serving: the version of TF Serving that is to load it, one of export.gate.SERVERS.
+        source: the checkpoint that the model was made of, for saved_model.json to name.
     Returns: path of the version directory: the highest number there, and one.
-    Raises: ValueError where `directory` is a file, on another dtype, where the graph would hold over 2 GB of constants, or where
-        Keras does not run on TensorFlow. TypeError on a model that cannot be served.
+    Raises: ValueError where `directory` is a file, on another dtype, where the graph would hold over 2 GB of constants, where TF
+        Serving lacks an op of it, or where Keras does not run on TensorFlow. TypeError on a model that cannot be served.
     """
+    version = NewVersion(directory)
+    module = checked_servable(model, freeze=freeze, dtype=dtype, tf_serving=tf_serving)
+    with version:
+        said = write_saved_model(version.building, model, module, tf_serving, freeze=freeze, dtype=dtype, source=source)
+        write_manifest(version.building, said)
+    return version.path
+
+
+def checked_servable(model, *, freeze=False, dtype=None, tf_serving=NEWEST):
+    """What export_saved_model writes. Args, Raises: as there. Returns: keras_bert.tasks.Servable."""
     if keras.backend.backend() != "tensorflow":
         raise ValueError(f"a SavedModel holds TensorFlow ops, but Keras runs on {keras.backend.backend()}; set KERAS_BACKEND=tensorflow")
     check_servable(model)
-    directory = os.path.abspath(os.fspath(directory))
-    if os.path.exists(directory) and not os.path.isdir(directory):
-        raise ValueError(f"{directory} is a file; a directory of versions is to be made there")
+    check_server(tf_serving)
     network = None if dtype is None else network_in_dtype(model.network, dtype)
     if freeze:
         check_frozen(model.network if network is None else network)
     module = servable(model, network=network, freeze=freeze)
     check_constants(module.concrete_functions())
-    os.makedirs(directory, exist_ok=True)
-    building = tempfile.mkdtemp(prefix=".building-", dir=directory)
-    try:
-        os.chmod(building, 0o755)  # mkdtemp makes it private; the server may be another user
-        module.save(building)
-        return _publish(building, directory)
-    except BaseException:
-        shutil.rmtree(building, ignore_errors=True)
-        raise
+    return module
 
 
-def versions(directory):
-    """The versions in a model's directory. Returns: sorted list of int."""
-    return sorted(int(name) for name in os.listdir(directory) if name.isascii() and name.isdigit())
+def write_saved_model(path, model, module, tf_serving, *, freeze, dtype, source):
+    """Write a SavedModel, and hold its ops against a TF Serving's.
+
+    Args: path: an empty directory. module: Servable of the model. others: as export_saved_model.
+    Returns: dict, what saved_model.json is to say. Raises: ValueError where the server lacks an op.
+    """
+    module.save(path)
+    ops = check_ops(path, tf_serving)
+    facts = {"dtype": dtype or model.encoder.compute_dtype, "freeze": freeze, "tf_serving": tf_serving, "source": source}
+    return manifest(model, module.concrete_functions(), ops, **facts)
 
 
 def check_frozen(network):
@@ -103,15 +111,3 @@ def _tensor_bytes(tensor):
     if tensor.dtype == tf.string:
         return int(tf.reduce_sum(tf.strings.length(tensor)))
     return tensor.shape.num_elements() * tensor.dtype.size
-
-
-def _publish(building, directory):
-    while True:
-        version = os.path.join(directory, str(max(versions(directory), default=0) + 1))
-        try:
-            os.rename(building, version)
-            return version
-        except OSError:
-            if not os.path.exists(version):
-                raise
-            # Another exporter took the number since; the next is free.

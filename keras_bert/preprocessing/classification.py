@@ -175,6 +175,16 @@ class ClassificationPreprocessor(TextPreprocessor):
             return {VALUE if self.problem_type == REGRESSION else SCORE: predictions[:, 0]}
         return {VALUES: predictions}
 
+    @property
+    def class_scores(self):
+        return (self.labels.names, PROBABILITIES) if self.chooses or self.problem_type == MULTI_LABEL else None
+
+    @property
+    def number(self):
+        if len(self.labels) > 1 or self.problem_type == MULTI_LABEL:
+            return None
+        return VALUE if self.problem_type == REGRESSION else SCORE
+
     def get_config(self):
         names = ("problem_type", "thresholds", "rejection_threshold", "rejected_label", "truncate", "stride", "join", "max_windows")
         return super().get_config() | {"labels": self.labels.names} | {name: getattr(self, name) for name in names}

@@ -77,6 +77,8 @@ class Preprocessor:
         tokenizer: Tokenizer, or None: raw input cannot be read.
         pad_to_multiple_of: None: batches have one static length.
         target_is_text: whether a target may be a string, a label's name: two strings of a dataset are then a text and its label.
+        class_scores: (names of the classes, which output has their scores, [examples, classes]), for TF Serving's Classify; or None.
+        number: which output is the one number of an example, for TF Serving's Regress; or None.
         labelled_as: how targets are given, for an error where they are missing.
         several_rows: whether an example may be several rows.
         rows_at_once: rows that the network answers at a time, for the memory that they take; None: all of a batch's examples.
@@ -87,6 +89,8 @@ class Preprocessor:
     """
 
     target_is_text = False
+    class_scores: tuple[list[str], str] | None = None
+    number: str | None = None
     labelled_as = "fit(texts, labels), evaluate(texts, labels)"
     several_rows = False
     rows_at_once: int | None = None

@@ -7,10 +7,11 @@ import sys
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow.core.protobuf import saved_model_pb2
 
 import export
 from export import __main__ as command_line
-from export import ask, saved_model
+from export import ask, saved_model, version
 from export.network import network_in_dtype
 from export.servable import servable
 from keras_bert import BertClassifier, BertEncoder
@@ -58,7 +59,35 @@ def test_signatures_are_what_the_docs_say(tmp_path, shared_pair_classifier):
     assert sorted(ids) == ["attention_mask", "input_ids", "token_type_ids"]
     assert {(spec.dtype, spec.shape.rank) for spec in ids.values()} == {(tf.int32, 2)}
     outputs = loaded.signatures["serving_default"].structured_outputs
+    assert loaded.signatures["examples"].structured_outputs.keys() == outputs.keys()
     assert {name: spec.dtype for name, spec in outputs.items()} == {"label": tf.string, "score": tf.float32, "probabilities": tf.float32}
+
+
+def test_classify_and_regress_are_as_tf_serving_demands(tmp_path, shared_classifier, quick_config, tiny_tokenizer):
+    rater = BertClassifier(BertEncoder(quick_config), ["stars"], tiny_tokenizer, problem_type="regression", text_pair=True)
+    methods, loaded = [], []
+    for model in (shared_classifier, rater):
+        path = export.export_saved_model(model, tmp_path / type(model.preprocessor).__name__)
+        with open(os.path.join(path, "saved_model.pb"), "rb") as file:
+            (graph,) = saved_model_pb2.SavedModel.FromString(file.read()).meta_graphs
+        methods.append({name: signature.method_name for name, signature in graph.signature_def.items() if signature.method_name})
+        loaded.append(tf.saved_model.load(path).signatures)
+    predict = dict.fromkeys(("serving_default", "ids", "examples"), "tensorflow/serving/predict")
+    assert methods == [predict | {"classify": "tensorflow/serving/classify"}, predict | {"regress": "tensorflow/serving/regress"}]
+    given = loaded[0]["classify"](inputs=tf.constant([example(text="good film"), example(text="bad")]))
+    assert given["classes"].numpy().tolist() == [[b"negative", b"positive", b"neutral"]] * 2
+    np.testing.assert_allclose(given["scores"], shared_classifier.predict(["good film", "bad"], verbose=0), atol=1e-6)
+    given = loaded[1]["regress"](inputs=tf.constant([example(text="good", text_pair="bad film")]))
+    np.testing.assert_allclose(given["outputs"], [answer["value"] for answer in rater.answer((["good"], ["bad film"]))], atol=1e-6)
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"text_pair.*data type: string.*required"):
+        loaded[1]["regress"](inputs=tf.constant([example(text="good")]))
+
+
+def example(**texts):
+    """A serialized tf.Example. Returns: bytes."""
+    bytes_lists = {name: tf.train.BytesList(value=[text.encode()]) for name, text in texts.items()}
+    feature = {name: tf.train.Feature(bytes_list=value) for name, value in bytes_lists.items()}
+    return tf.train.Example(features=tf.train.Features(feature=feature)).SerializeToString()
 
 
 @pytest.mark.slow
@@ -114,7 +143,7 @@ def test_a_new_version_leaves_the_old_ones(tmp_path, tiny_classifier):
 
 
 def test_two_exporters_at_once_take_two_numbers(tmp_path, tiny_classifier, monkeypatch):
-    real = saved_model.versions
+    real = version.versions
     seen = []
 
     def late(directory):
@@ -125,7 +154,7 @@ def test_two_exporters_at_once_take_two_numbers(tmp_path, tiny_classifier, monke
         seen.append(found)
         return found
 
-    monkeypatch.setattr(saved_model, "versions", late)
+    monkeypatch.setattr(version, "versions", late)
     assert export.export_saved_model(tiny_classifier, tmp_path) == str(tmp_path / "2")
     assert (tmp_path / "1" / "saved_model.pb").read_text() == "theirs"
 
@@ -198,7 +227,7 @@ def test_frozen_weights_are_constants_that_both_signatures_share(make_tiny_class
     for function in functions.values():
         assert len(function.variables) == len(tables)
     inner = [graph for function in functions.values() for graph in inner_graphs(function.graph) if graph.name == "call"]
-    assert len(inner) == 2 and inner[0] is inner[1]
+    assert len(inner) == len(functions) == 4 and len(set(map(id, inner))) == 1
     matrices = {operation.outputs[0].shape.as_list().__repr__() for operation in inner[0].get_operations() if operation.type == "Const"}
     assert {"[16, 48]", "[16, 32]", "[32, 16]"} <= matrices  # query, key and value; feed-forward in; out
     check = sum(saved_model.weight_bytes(weight) for weight in model.network.weights if weight.path not in tables)
@@ -245,8 +274,8 @@ def test_a_bfloat16_model_can_be_served_in_float32(tmp_path, tiny_config, tiny_t
 
 
 def test_a_dtype_that_cannot_be_served_is_told(tmp_path, tiny_classifier):
-    with pytest.raises(ValueError, match="dtype='float16' is not one of float32, bfloat16"):
-        export.export_saved_model(tiny_classifier, tmp_path / "versions", dtype="float16")
+    with pytest.raises(ValueError, match="dtype='float64' is not one of float32, bfloat16, float16"):
+        export.export_saved_model(tiny_classifier, tmp_path / "versions", dtype="float64")
     assert not (tmp_path / "versions").exists()
 
 
