@@ -56,7 +56,7 @@ def test_no_class_of_ours_shares_a_private_name_with_keras_unawares():
 
 
 def names_given_by(node):
-    if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
         yield node.name
     elif (
         isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store) and getattr(node.value, "id", "") in ("self", "model", "_scope")
@@ -73,7 +73,7 @@ def private_names_taken_by(node):
         yield node.attr, getattr(owner, "id", "") in ("self", "cls", "super")
     modules = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
     modules += [node.module] if isinstance(node, ast.ImportFrom) else []
-    public = ("tensorflow", "keras")
+    public = ("tensorflow", "keras", "tensorflow.core.protobuf")  # messages of files, which have no other name
     yield from ((name, False) for name in modules if name.split(".")[0] in public and name not in public)
 
 
