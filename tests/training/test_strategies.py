@@ -46,7 +46,8 @@ def difference(results, name, other, kind="weight"):
     first, second = ({key: value for key, value in results[each].items() if key.startswith(kind)} for each in (name, other))
     assert first.keys() == second.keys() and first
     assert all(first[key].shape == second[key].shape for key in first)
-    return max(float(np.abs(first[key] - second[key]).max()) for key in first)
+    # Relative where numbers are over 1, as a perplexity is.
+    return max(float((np.abs(first[key] - second[key]) / np.maximum(np.abs(second[key]), 1.0)).max()) for key in first)
 
 
 def check_alike(results, *, tolerance=1e-5):
