@@ -48,6 +48,20 @@ class TimeBudget:
     def is_over(self):
         return self.seconds >= self.total_seconds
 
+    @property
+    def used(self):
+        """Whole seconds used so far, of `whole`."""
+        return int(min(self.seconds, self.total_seconds))
+
+    @property
+    def whole(self):
+        """What a progress bar counts up to: seconds."""
+        return max(1, int(self.total_seconds))
+
+    def done(self, step):
+        """Returns: int, how much of `whole` is done. Args: step: of the run."""
+        return self.used
+
     def start(self, seconds_before=0.0):
         """Begin to count. Args: seconds_before: used by earlier processes."""
         self._seconds_before, self._started = float(seconds_before), time.monotonic()
@@ -58,6 +72,25 @@ class TimeBudget:
         used = min(1.0, self.seconds / self.total_seconds)
         self.share.assign(self.begin + used * (self.end - self.begin))
         return used >= 1.0
+
+
+class NoBudget:
+    """In place of a TimeBudget where updates alone end the run. Args: total_steps: of the run."""
+
+    is_over = False
+    used = 0
+
+    def __init__(self, total_steps):
+        self.whole = total_steps
+
+    def done(self, step):
+        return step
+
+    def start(self, seconds_before=0):
+        """There is nothing to count."""
+
+    def update(self):
+        return False
 
 
 @keras.saving.register_keras_serializable(package="keras_bert")

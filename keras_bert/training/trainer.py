@@ -22,7 +22,7 @@ import tensorflow as tf
 
 from keras_bert.training.averaging import averaged_weights
 from keras_bert.training.checkpoint_store import CheckpointStore
-from keras_bert.training.distribution import is_chief, is_multi_worker, shard_by_worker, untuned_devices
+from keras_bert.training.distribution import is_chief, is_multi_worker, untuned_devices
 from keras_bert.training.guards import check_batches
 from keras_bert.training.interval import Interval
 from keras_bert.training.monitor import Best
@@ -32,12 +32,10 @@ from keras_bert.training.run_log import RunLog, read_log
 from keras_bert.training.signals import StopSignals
 from keras_bert.training.state import arrays_of, assign_arrays, state_of, weights_of
 from keras_bert.training.step import REPORT
+from keras_bert.training.time_budget import NoBudget
+from keras_bert.training.workers import WorkerLostError, check_that_workers_agree, distributed
 
 CHECKPOINTS = "checkpoints"
-
-
-class WorkerLostError(RuntimeError):
-    """Another worker of the cluster is gone, and with it the step that was being made."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -155,7 +153,7 @@ class Trainer:
         self.is_chief = is_chief(self.strategy)
         self.progress = progress and self.is_chief
         self.callbacks = tuple(callbacks)
-        self.time_budget = time_budget
+        self.clock = NoBudget(self.total_steps) if time_budget is None else time_budget
         if time_budget is not None and is_multi_worker(self.strategy):
             raise ValueError("time_budget: clocks of several workers do not agree; give total_steps alone")
         self.store = CheckpointStore(os.path.join(self.output_dir, CHECKPOINTS), keep=keep)
@@ -184,23 +182,22 @@ class Trainer:
         except (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError, tf.errors.DeadlineExceededError) as error:
             if not is_multi_worker(self.strategy):
                 raise
-            raise self._lost(error) from error
+            raise WorkerLostError.after(error, self.store.latest()) from error
 
     def _train(self, dataset_fn):
         step = self.store.latest()
-        self._check_that_workers_agree(step or 0)
+        check_that_workers_agree(self.strategy, step or 0, self.output_dir)
         if step is not None:
             check_configuration(self.output_dir, self.config)
         self._check_validation(dataset_fn)
         measured_anew = step is not None and self._restore(step)
-        if self.time_budget is not None:
-            self.time_budget.start(self._seconds_before)
+        self.clock.start(self._seconds_before)
         if self.is_chief:
             write_run(self.output_dir, self._description())
         started_at = step = step or 0
         with StopSignals(self.model) as signals:
             log = RunLog(self.output_dir, first_step=step) if self.is_chief else None
-            bar = self._progress_bar(step)
+            bar = ProgressBar(self.clock.whole, first_step=self.clock.done(step), enabled=self.progress)
             if step:
                 bar.write(f"Going on from the checkpoint of step {step} in {self.store.directory}")
             if measured_anew:
@@ -212,8 +209,8 @@ class Trainer:
                 if log is not None:
                     log.close()
         stopped_early = self.best.is_out_of_patience
-        interrupted = step < self.total_steps and not stopped_early and not self._time_is_over  # on every worker, whichever got the signal
-        self._check_that_workers_agree(step)  # none reads the best before the chief has written it
+        interrupted = step < self.total_steps and not stopped_early and not self.clock.is_over  # on every worker, whichever got the signal
+        check_that_workers_agree(self.strategy, step, self.output_dir)  # none reads the best before the chief has written it
         if not interrupted:
             self._finish()
         lines = []
@@ -223,7 +220,7 @@ class Trainer:
         return TrainingResult(step, started_at, interrupted, stopped_early, self.best.step, self.best.value, lines)
 
     def _loop(self, dataset_fn, step, log, bar, signals):
-        if step >= self.total_steps or self.best.is_out_of_patience or self._time_is_over:
+        if step >= self.total_steps or self.best.is_out_of_patience or self.clock.is_over:
             return step
         model = self.model
         batches_each = model.gradient_accumulation_steps
@@ -231,15 +228,13 @@ class Trainer:
         self._check_length(dataset, step, batches_each)
         left = (self.total_steps - step) * batches_each
         dataset = dataset.take(left)  # else the last call would make them all
+        first = step * batches_each
+
+        def of_worker(worker, workers):
+            return check_batches(dataset_fn.of_worker(first, worker, workers), model).take(left)
+
         with untuned_devices():
-            if is_multi_worker(self.strategy) and hasattr(dataset_fn, "of_worker"):
-
-                def of_worker(worker, workers):
-                    return check_batches(dataset_fn.of_worker(step * batches_each, worker, workers), model).take(left)
-
-                iterator = iter(shard_by_worker(of_worker, self.strategy))
-            else:
-                iterator = iter(model._shard(dataset))
+            iterator = iter(distributed(model, dataset, of_worker if hasattr(dataset_fn, "of_worker") else None))
         model.step_seed = self.seed
         update = model.make_update_function(dataset.element_spec)
         interval = Interval(self, step)
@@ -264,25 +259,18 @@ class Trainer:
                 stop = float(report[REPORT.index("stop")]) > 0
             else:
                 stop = signals.received is not None
-            over = self.time_budget is not None and self.time_budget.update()
+            over = self.clock.update()
             last = stop or over or step == self.total_steps
-            checkpoints = last or self._is_due(self.checkpoint_every, step, saved)
-            validates = (
-                self.validation_data is not None
-                and not stop
-                and (
-                    over
-                    or step == self.total_steps
-                    or (self.validate_every and step // self.validate_every > validated // self.validate_every)
-                )
-            )
+            checkpoints = last or _is_due(self.checkpoint_every, step, saved)
+            validates = self.validation_data is not None and not stop
+            validates = validates and (last or _is_due(self.validate_every, step, validated))
             values = None
-            if last or checkpoints or validates or step // self.log_every > before // self.log_every:
+            if last or checkpoints or validates or _is_due(self.log_every, step, before):
                 values = interval.values(step, metrics)
                 model.reset_metrics()
                 if log is not None:
                     log.write(step, values)
-            bar.update(step if self.time_budget is None else self._seconds, values)
+            bar.update(self.clock.done(step), values)
             for callback in self.callbacks:
                 callback(step, values)
             if validates:
@@ -299,10 +287,6 @@ class Trainer:
             if stop or over or self.best.is_out_of_patience:
                 break
         return step
-
-    @staticmethod
-    def _is_due(every, step, done):
-        return bool(every) and step // every > done // every
 
     def _check_validation(self, dataset_fn):
         """Evaluate one batch, to find before step 1 what would fail after hours. All workers do it: they evaluate together."""
@@ -348,22 +332,6 @@ class Trainer:
             with self.strategy.scope():  # outside it, the weights of the first replica alone would be the averages
                 self.model.optimizer.finalize_variable_values(self.model.trainable_variables)
 
-    # By the clock.
-
-    @property
-    def _time_is_over(self):
-        return self.time_budget is not None and self.time_budget.is_over
-
-    @property
-    def _seconds(self):
-        budget = self.time_budget
-        return 0 if budget is None else int(min(budget.seconds, budget.total_seconds))
-
-    def _progress_bar(self, step):
-        if self.time_budget is None:
-            return ProgressBar(self.total_steps, first_step=step, enabled=self.progress)
-        return ProgressBar(max(1, int(self.time_budget.total_seconds)), first_step=self._seconds, enabled=self.progress)
-
     # Checkpoints.
 
     def checkpoint_arrays(self):
@@ -373,7 +341,13 @@ class Trainer:
     def _save(self, step):
         if not self.is_chief:
             return
-        info = {"step": step, "best": self.best.state(), "seconds": self._seconds, "keras": keras.__version__, "tensorflow": tf.__version__}
+        info = {
+            "step": step,
+            "best": self.best.state(),
+            "seconds": self.clock.used,
+            "keras": keras.__version__,
+            "tensorflow": tf.__version__,
+        }
         self.store.save(step, self.checkpoint_arrays(), info)
 
     def _restore(self, step):
@@ -382,20 +356,6 @@ class Trainer:
         assign_arrays(state_of(self.model), arrays)
         self._seconds_before = info.get("seconds", 0)
         return self.best.restore(info["best"], lambda: (self.store.load_best() or (None, None))[1])
-
-    def _check_that_workers_agree(self, step):
-        if not is_multi_worker(self.strategy):
-            return
-
-        def sums():
-            return tf.distribute.get_replica_context().all_reduce("SUM", tf.constant([float(step), 1.0]))
-
-        total, replicas = self.strategy.experimental_local_results(tf.function(lambda: self.strategy.run(sums))())[0].numpy()
-        if total != step * replicas:
-            raise ValueError(
-                f"this worker finds its last checkpoint at step {step}, others at another: output_dir={self.output_dir} must be one "
-                "that all workers see"
-            )
 
     def _description(self):
         optimizer = self.model.optimizer
@@ -423,14 +383,11 @@ class Trainer:
                 "repeat the data, or give fewer total_steps"
             )
 
-    def _lost(self, error):
-        step = self.store.latest()
-        place = "from the beginning" if step is None else f"from the checkpoint of step {step}"
-        return WorkerLostError(
-            f"another worker is gone ({type(error).__name__} while step was made together). Start the same command on all "
-            f"workers: training goes on {place}"
-        )
-
 
 def _is_whole(value):
     return isinstance(value, numbers.Real) and not isinstance(value, bool) and float(value).is_integer()
+
+
+def _is_due(every, step, done):
+    """Whether what is done each `every` steps (0 or None: never) is to be done at `step`. Args: done: the step when it was done last."""
+    return bool(every) and step // every > done // every
