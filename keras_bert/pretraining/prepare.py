@@ -4,6 +4,7 @@ import concurrent.futures
 import itertools
 import multiprocessing
 import os
+import sys
 import time
 
 from keras_bert.data.corpus import Corpus
@@ -34,7 +35,8 @@ def prepare_pretraining_data(corpus, output_dir, tokenizer, settings=None, *, wo
     Returns: dict, the manifest: "settings", "tokenizer", "corpus", "sources", "read", "totals", and of each of "shards" its "files" with
         "name", "length_bin", "rows", "sequences", "tokens", "longest_row", "most_sequences", "bytes" and "sha256".
     Raises: ValueError where the directory holds examples of another corpus or other settings, naming what differs, or other files; and of
-        the corpus as Corpus.read. OSError where a file cannot be written; finished shards stay.
+        the corpus as Corpus.read. OSError where a file cannot be written; finished shards stay. RuntimeError where a process is killed,
+        or where the script has no such guard.
     """
     corpus = corpus if isinstance(corpus, Corpus) else Corpus(corpus)
     settings = settings or ExampleSettings()
@@ -42,6 +44,7 @@ def prepare_pretraining_data(corpus, output_dir, tokenizer, settings=None, *, wo
     workers = _cores() if workers is None else workers
     if workers < 1:
         raise ValueError(f"workers={workers} is not 1 or more")
+    _check_may_start_processes(workers)
     description = manifest_lib.describe(corpus, tokenizer, settings)
     finished = manifest_lib.begin(output_dir, description)
     if manifest_lib.is_complete(output_dir):
@@ -56,12 +59,23 @@ def prepare_pretraining_data(corpus, output_dir, tokenizer, settings=None, *, wo
             told.update(len(shards) - len(finished), counts)
     except concurrent.futures.process.BrokenProcessPool as error:
         raise RuntimeError(
-            f"a process that made examples was killed (for want of memory?); finished shards stay in {output_dir}: call again to go on, "
+            "a process that made examples ended: a script that makes them outside of `if __name__ == '__main__':` (see above), or one that "
+            f"was killed (for want of memory?); finished shards stay in {output_dir}: call again to go on, "
             f"with fewer workers than {workers}, or another directory and smaller shard_megabytes than {settings.shard_megabytes}"
         ) from error
     finally:
         told.close()
     return manifest_lib.finish(output_dir, description, [shards[shard] for shard in sorted(shards)], counts)
+
+
+def _check_may_start_processes(workers):
+    """Raises: RuntimeError in a process that is only just importing the script that started it, which would wait for its own for ever."""
+    imports_the_script = "__mp_main__" in sys.modules and multiprocessing.parent_process() is None  # which is known from then on
+    if workers > 1 and imports_the_script:
+        raise RuntimeError(
+            f"workers={workers}: each process imports this script, and begins to make examples itself. Put what the script does under "
+            "`if __name__ == '__main__':`, or say workers=1"
+        )
 
 
 def _make_all(runs, finished, directory, tokenizer, settings, workers):

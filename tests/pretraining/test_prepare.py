@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+import subprocess
 import sys
 import time
 
@@ -304,3 +305,19 @@ def test_a_beam_pipeline_of_several_workers_writes_the_same_bytes(made, tmp_path
     for output in (directory, tmp_path / "new"):
         assert prepare_with_beam(Corpus(texts), output, tokenizer, SETTINGS, runner=runner, options=options) == made[1]
         assert contents(output) == contents(made[0])
+
+
+@pytest.mark.slow
+def test_a_script_without_a_guard_is_told_so_and_ends(tmp_path, texts, uncased_vocabulary, root):
+    script = tmp_path / "no_guard.py"
+    script.write_text(
+        "from keras_bert import BertTokenizer\n"
+        "from keras_bert.pretraining import ExampleSettings, prepare_pretraining_data\n"
+        f"tokenizer = BertTokenizer({str(uncased_vocabulary)!r})\n"
+        f"settings = ExampleSettings(**{dataclasses.asdict(SETTINGS)!r})\n"
+        f"prepare_pretraining_data({str(texts)!r}, {str(tmp_path / 'examples')!r}, tokenizer, settings, workers=2)\n"
+    )
+    environment = os.environ | {"PYTHONPATH": str(root)}
+    done = subprocess.run([sys.executable, script], env=environment, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode
+    assert "Put what the script does under `if __name__ == '__main__':`, or say workers=1" in done.stderr
