@@ -4,7 +4,6 @@ import concurrent.futures
 import itertools
 import multiprocessing
 import os
-import sys
 import time
 
 from keras_bert.data.corpus import Corpus
@@ -70,7 +69,8 @@ def prepare_pretraining_data(corpus, output_dir, tokenizer, settings=None, *, wo
 
 def _check_may_start_processes(workers):
     """Raises: RuntimeError in a process that is only just importing the script that started it, which would wait for its own for ever."""
-    imports_the_script = "__mp_main__" in sys.modules and multiprocessing.parent_process() is None  # which is known from then on
+    # What multiprocessing itself asks before it would start a process; it has no public name.
+    imports_the_script = getattr(multiprocessing.current_process(), "_inheriting", False)
     if workers > 1 and imports_the_script:
         raise RuntimeError(
             f"workers={workers}: each process imports this script, and begins to make examples itself. Put what the script does under "
