@@ -2,12 +2,15 @@
 
 import concurrent.futures
 import itertools
+import json
 import multiprocessing
 import os
+import tempfile
 import time
 
 from keras_bert.data.corpus import Corpus
 from keras_bert.data.corpus_files import CorpusCounts
+from keras_bert.files import write_json
 from keras_bert.pretraining import manifest as manifest_lib
 from keras_bert.pretraining.settings import ExampleSettings
 from keras_bert.pretraining.shards import ShardMaker, cut_into_shards
@@ -94,12 +97,20 @@ def _make_all(runs, finished, directory, tokenizer, settings, workers):
             yield shard, maker.write(shard, documents, directory)
         return
     del first
+    with tempfile.TemporaryDirectory() as aside:
+        # By a file, not an argument: a process that ends before it has read its arguments leaves the one that starts it waiting for ever
+        # where they do not fit a pipe, as a vocabulary does not.
+        config = os.path.join(aside, "tokenizer.json")
+        write_json(config, tokenizer_to_config(tokenizer))
+        yield from _make_in_processes(runs_left, (config, settings, directory), workers)
+
+
+def _make_in_processes(runs, arguments, workers):
     context = multiprocessing.get_context("spawn")  # TensorFlow does not survive a fork
-    arguments = (tokenizer_to_config(tokenizer), settings, directory)
     pool = concurrent.futures.ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker, initargs=arguments)
     try:
         waiting = {}
-        for shard, documents in runs_left:
+        for shard, documents in runs:
             waiting[pool.submit(_write_in_worker, shard, documents)] = shard
             del documents
             # One more than can be worked on: so none waits for the reader, and no more is in memory.
@@ -120,9 +131,11 @@ def _done(waiting):
 _worker = {}
 
 
-def _start_worker(tokenizer_config, settings, directory):
+def _start_worker(tokenizer_file, settings, directory):
     import tensorflow as tf
 
+    with open(tokenizer_file, encoding="utf-8") as file:
+        tokenizer_config = json.load(file)
     tf.config.set_visible_devices([], "GPU")
     tf.config.threading.set_intra_op_parallelism_threads(1)  # each process has a core
     tf.config.threading.set_inter_op_parallelism_threads(1)

@@ -3,11 +3,13 @@
 import dataclasses
 import hashlib
 import json
+import multiprocessing
 import os
 import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import numpy as np
@@ -321,3 +323,17 @@ def test_a_script_without_a_guard_is_told_so_and_ends(tmp_path, texts, uncased_v
     done = subprocess.run([sys.executable, script], env=environment, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode
     assert "Put what the script does under `if __name__ == '__main__':`, or say workers=1" in done.stderr
+
+
+@pytest.mark.slow
+def test_a_killed_process_is_told_and_not_waited_for(tmp_path, texts, tokenizer):
+    def kill():
+        while not (processes := multiprocessing.active_children()):
+            time.sleep(0.01)
+        os.kill(processes[0].pid, signal.SIGKILL)
+
+    killer = threading.Thread(target=kill, daemon=True)
+    killer.start()
+    with pytest.raises(RuntimeError, match=r"one that was killed \(for want of memory\?\); finished shards stay"):
+        prepare_pretraining_data(Corpus(texts), tmp_path / "examples", tokenizer, SETTINGS, workers=2, progress=False)
+    killer.join()
