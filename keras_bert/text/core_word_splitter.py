@@ -20,7 +20,8 @@ class CoreWordSplitter:
     """What a WordSplitter gives, to the id and the byte.
 
     All words of a batch walk through the trie together, a character a step, and go back to where their longest piece ended. A batch
-    takes as many steps as its slowest word, so large batches cost less a text.
+    takes as many steps as its slowest word, so large batches cost less a text. Film reviews, normalised and split, took in processor time
+    (AMD EPYC with AVX-512 BF16; tensorflow-text's in brackets): 1 review 1.4 ms (0.4), 32 reviews 3.3 ms (1.3), 256 reviews 14 ms (2.5).
 
     Args: splitter: WordSplitter.
     """
