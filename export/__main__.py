@@ -32,7 +32,11 @@ def main(arguments=None):
     parser.add_argument("--text_pair", action="store_true", default=None, help="the model reads pairs (where the directory does not say)")
     parser.add_argument("--freeze", action="store_true", help="weights as constants: in bfloat16 faster answers, after a slow first one")
     parser.add_argument("--dtype", choices=DTYPES, help="compute, and store weights, in this dtype (default: as the model does)")
+    parser.add_argument("--core_ops", action="store_true", help="TensorFlow's own ops alone, for a server without tensorflow-text; slower")
     parser.add_argument("--max_length", type=int, help="most tokens of a row (default: the model's)")
+    parser.add_argument(
+        "--top_k", type=int, help="how many of the likeliest labels, or words of a mask, an answer names (default: the model's)"
+    )
     parser.add_argument("--tf_serving", choices=SERVERS, default=NEWEST, help=f"the TF Serving that is to load it (default: {NEWEST})")
     parser.add_argument("--name", help="of the model at the server (default: the last part of --output)")
     parser.add_argument("--keep", type=int, metavar="N", help="remove all but the newest N versions, after success")
@@ -46,12 +50,17 @@ def main(arguments=None):
         model.text_pair = True
     if options.max_length is not None:
         model.max_length = options.max_length
+    if options.top_k is not None:
+        if not hasattr(model, "top_k"):
+            parser.error(f"--top_k: a {type(model).__name__} answers no list of best labels or words; leave it out")
+        model.top_k = options.top_k
     result = publish_saved_model(
         model,
         options.output,
         name=options.name,
         freeze=options.freeze,
         dtype=options.dtype,
+        core_ops=options.core_ops,
         tf_serving=options.tf_serving,
         keep=options.keep,
         source=options.model,

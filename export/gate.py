@@ -71,15 +71,18 @@ def check_server(tf_serving):
         raise ValueError(f"tf_serving={tf_serving!r} is not one of {', '.join(SERVERS)}, the versions whose ops are known")
 
 
-def check_ops(path, tf_serving=NEWEST):
+def check_ops(path, tf_serving=NEWEST, *, core_ops=False):
     """Refuse a SavedModel that a TF Serving could not load.
 
-    Args: path: directory with saved_model.pb. tf_serving: one of SERVERS, such as "2.19".
+    Args: path: directory with saved_model.pb. tf_serving: one of SERVERS, such as "2.19". core_ops: whether TensorFlow's own
+        ops are all that it may have.
     Returns: sorted list of the ops that are not TensorFlow's own.
-    Raises: ValueError naming each op that it lacks and the versions that have it, or on another version.
+    Raises: ValueError naming each op that it lacks and the versions that have it, or on another version, or naming what is not core.
     """
     check_server(tf_serving)
     ops = non_core_ops(graph_ops(path))
+    if core_ops and ops:
+        raise ValueError(f"core ops alone were asked for, but the graph needs {', '.join(ops)}")
     lacking = [op for op in ops if op not in TEXT_OPS[SERVERS[tf_serving]]]
     if lacking:
         having = [f"{op} (in {_listed(servers_with([op]))})" for op in lacking]

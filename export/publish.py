@@ -18,7 +18,18 @@ SIZING_LENGTH = 128  # batching is sized by texts of up to this many tokens, as 
 
 
 def publish_saved_model(
-    model, directory, *, name=None, freeze=False, dtype=None, tf_serving=NEWEST, keep=None, source=None, kubernetes=False, benchmark=False
+    model,
+    directory,
+    *,
+    name=None,
+    freeze=False,
+    dtype=None,
+    core_ops=False,
+    tf_serving=NEWEST,
+    keep=None,
+    source=None,
+    kubernetes=False,
+    benchmark=False,
 ):
     """Export a model so that TF Serving picks it up only if it answers as the model does.
 
@@ -26,7 +37,7 @@ def publish_saved_model(
     for, kubernetes.yaml. Those that no longer begin with the line by which they are known to be ours are left as they are.
 
     Args:
-        model, directory, freeze, dtype, tf_serving, source: see export_saved_model.
+        model, directory, freeze, dtype, core_ops, tf_serving, source: see export_saved_model.
         name: of the model at the server; None: the last part of `directory`.
         keep: how many versions stay, the newest; None: all.
         kubernetes: write kubernetes.yaml.
@@ -39,11 +50,11 @@ def publish_saved_model(
     version = NewVersion(directory)
     name = check_name(os.path.basename(version.directory) if name is None else name)
     check_keep(keep)
-    module = checked_servable(model, freeze=freeze, dtype=dtype, tf_serving=tf_serving)
+    module = checked_servable(model, freeze=freeze, dtype=dtype, core_ops=core_ops, tf_serving=tf_serving)
     signature, requests = bucket_requests(model)
     with version:
         path = version.building
-        said = write_saved_model(path, model, module, tf_serving, freeze=freeze, dtype=dtype, source=source)
+        said = write_saved_model(path, model, module, tf_serving, freeze=freeze, dtype=dtype, core_ops=core_ops, source=source)
         difference = verify_saved_model(path, model)
         if said["dtype"] == model.encoder.compute_dtype == "float32" and difference > LARGEST_DIFFERENCE:
             raise ValueError(f"the SavedModel's answers differ from the model's by {difference:.2g}, over {LARGEST_DIFFERENCE:g}")

@@ -14,7 +14,7 @@ from keras_bert.training.keras_internals import inner_graphs
 MAX_CONSTANT_BYTES = 2**31 - 1
 
 
-def export_saved_model(model, directory, *, freeze=False, dtype=None, tf_serving=NEWEST, source=None):
+def export_saved_model(model, directory, *, freeze=False, dtype=None, core_ops=False, tf_serving=NEWEST, source=None):
     """Export a model for TF Serving.
 
     It is built under a name that is no number, which TF Serving does not load, and renamed once whole. What stands in
@@ -27,21 +27,24 @@ def export_saved_model(model, directory, *, freeze=False, dtype=None, tf_serving
             first answer takes many seconds.
         dtype: "float32", "bfloat16" or "float16": what the network computes in, with its weights stored in it; None as the model does.
             Answers are float32, and `model` is left as it is.
+        core_ops: TensorFlow's own ops alone, none of tensorflow-text's, for a server that lacks them: WordPiece is then a loop over
+            look-ups, which gives the same ids and is slower; see keras_bert.text.core_word_splitter.
         tf_serving: the version of TF Serving that is to load it, one of export.gate.SERVERS.
         source: the checkpoint that the model was made of, for saved_model.json to name.
     Returns: path of the version directory: the highest number there, and one.
-    Raises: ValueError where `directory` is a file, on another dtype, where the graph would hold over 2 GB of constants, where TF
-        Serving lacks an op of it, or where Keras does not run on TensorFlow. TypeError on a model that cannot be served.
+    Raises: ValueError where `directory` is a file, on another dtype, where core ops are wanted of a SentencePieceTokenizer, where the graph
+        would hold over 2 GB of constants, where TF Serving lacks an op of it, or where Keras does not run on TensorFlow. TypeError on a
+        model that cannot be served.
     """
     version = NewVersion(directory)
-    module = checked_servable(model, freeze=freeze, dtype=dtype, tf_serving=tf_serving)
+    module = checked_servable(model, freeze=freeze, dtype=dtype, core_ops=core_ops, tf_serving=tf_serving)
     with version:
-        said = write_saved_model(version.building, model, module, tf_serving, freeze=freeze, dtype=dtype, source=source)
+        said = write_saved_model(version.building, model, module, tf_serving, freeze=freeze, dtype=dtype, core_ops=core_ops, source=source)
         write_manifest(version.building, said)
     return version.path
 
 
-def checked_servable(model, *, freeze=False, dtype=None, tf_serving=NEWEST):
+def checked_servable(model, *, freeze=False, dtype=None, core_ops=False, tf_serving=NEWEST):
     """What export_saved_model writes. Args, Raises: as there. Returns: keras_bert.tasks.Servable."""
     if keras.backend.backend() != "tensorflow":
         raise ValueError(f"a SavedModel holds TensorFlow ops, but Keras runs on {keras.backend.backend()}; set KERAS_BACKEND=tensorflow")
@@ -50,21 +53,21 @@ def checked_servable(model, *, freeze=False, dtype=None, tf_serving=NEWEST):
     network = None if dtype is None else network_in_dtype(model.network, dtype)
     if freeze:
         check_frozen(model.network if network is None else network)
-    module = servable(model, network=network, freeze=freeze)
+    module = servable(model, network=network, freeze=freeze, core_ops=core_ops)
     check_constants(module.concrete_functions())
     return module
 
 
-def write_saved_model(path, model, module, tf_serving, *, freeze, dtype, source):
+def write_saved_model(path, model, module, tf_serving, *, freeze, dtype, core_ops, source):
     """Write a SavedModel, and hold its ops against a TF Serving's.
 
     Args: path: an empty directory. module: Servable of the model. others: as export_saved_model.
-    Returns: dict, what saved_model.json is to say. Raises: ValueError where the server lacks an op.
+    Returns: dict, what saved_model.json is to say. Raises: ValueError where the server lacks an op, or where one is not core.
     """
     module.save(path)
-    ops = check_ops(path, tf_serving)
-    facts = {"dtype": dtype or model.encoder.compute_dtype, "freeze": freeze, "tf_serving": tf_serving, "source": source}
-    return manifest(model, module.concrete_functions(), ops, **facts)
+    ops = check_ops(path, tf_serving, core_ops=core_ops)
+    facts = {"dtype": dtype or model.encoder.compute_dtype, "freeze": freeze, "core_ops": core_ops, "tf_serving": tf_serving}
+    return manifest(model, module.concrete_functions(), ops, **facts, source=source)
 
 
 def check_frozen(network):

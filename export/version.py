@@ -2,14 +2,15 @@
 
 import os
 import shutil
-import tempfile
+
+from export.aside import BUILDING, REMOVING, Aside
 
 
 class NewVersion:
     """The next version of a model: `with NewVersion(directory) as version:` write into version.building; then it is version.path.
 
-    It is built under a name that is no number, which no server loads, and renamed when the block ends. An exception deletes it; a
-    killed process leaves it, under `.building-*`, to be deleted by hand. What stands in `directory` is never touched.
+    It is built under a name that is no number, which no server loads, and renamed when the block ends. An exception deletes it; what a
+    killed process leaves, under `.building-*`, the next one deletes, see export.aside. Nothing else in `directory` is touched.
 
     Args: directory: path of the model, made where it is not.
     Attributes: building: path of an empty directory. path: of the version directory: the highest number there, and one; None before.
@@ -23,7 +24,8 @@ class NewVersion:
 
     def __enter__(self):
         os.makedirs(self.directory, exist_ok=True)
-        self.building = tempfile.mkdtemp(prefix=".building-", dir=self.directory)
+        self._aside = Aside(self.directory, BUILDING)
+        self.building = self._aside.path
         return self
 
     def __exit__(self, kind, error, traceback):
@@ -34,6 +36,7 @@ class NewVersion:
         finally:
             if self.path is None:
                 shutil.rmtree(self.building, ignore_errors=True)
+            self._aside.close()
 
 
 def check_directory(directory):
@@ -76,7 +79,10 @@ def remove_old(directory, keep):
     check_keep(keep)
     old = versions(directory)[:-keep] if keep is not None else []
     for version in old:
-        aside = tempfile.mkdtemp(prefix=".removing-", dir=directory)
-        os.rename(os.path.join(directory, str(version)), os.path.join(aside, str(version)))
-        shutil.rmtree(aside)
+        aside = Aside(directory, REMOVING)
+        try:
+            os.rename(os.path.join(directory, str(version)), os.path.join(aside.path, str(version)))
+            shutil.rmtree(aside.path)
+        finally:
+            aside.close()
     return old

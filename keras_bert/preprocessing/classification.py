@@ -12,6 +12,7 @@ from keras_bert.problem_type import MULTI_LABEL, REGRESSION, SINGLE_LABEL
 
 LABEL, SCORE, PROBABILITIES = "label", "score", "probabilities"
 REJECTED = "rejected"
+TOP, TOP_LABEL, TOP_SCORE = "top", "top_label", "top_score"
 LABELS, COUNT, VALUE, VALUES = "labels", "count", "value", "values"
 
 THRESHOLD = 0.5  # of a label's probability, where any number of labels is right; as Transformers' pipeline has it
@@ -25,6 +26,8 @@ class ClassificationPreprocessor(TextPreprocessor):
         one label, a scorer   score: float32 [batch]
         multi-label           labels: string [batch, labels], those that reach their threshold, then ""; count: int32 [batch]; probabilities
         regression            value: float32 [batch]; of several numbers values: float32 [batch, labels]
+        and with top_k        top_label: string [batch, top_k], the likeliest labels, best first; top_score: float32, their probabilities;
+                              `answer` has top, a list of dicts of label and score
 
     Args:
         labels: list of label names; the index is the label's id.
@@ -32,6 +35,7 @@ class ClassificationPreprocessor(TextPreprocessor):
         thresholds: of multi-label, from which probability on a label is right: a number, or one for each label; None: 0.5.
         rejection_threshold: of single-label, below which best probability a text has none of the labels; None: each text has one.
         rejected_label: what such a text's label is called.
+        top_k: how many of the likeliest labels an answer names, whatever the thresholds, all where there are fewer; None: no such list.
         truncate: what is kept of a single text that is longer than max_length: "head"; "tail"; "head_tail", a quarter of max_length and
             the rest from the end (Sun et al. 2019); or "windows": all of it, in rows that overlap, whose logits are joined. Of pairs, the
             longer text is always cut from its end.
@@ -41,6 +45,8 @@ class ClassificationPreprocessor(TextPreprocessor):
         others: see TextPreprocessor.
     Raises: ValueError naming the value that does not fit.
     """
+
+    records = {TOP: {LABEL: TOP_LABEL, SCORE: TOP_SCORE}}  # noqa: RUF012 - never changed
 
     def __init__(
         self,
@@ -55,6 +61,7 @@ class ClassificationPreprocessor(TextPreprocessor):
         stride=None,
         join=part_lib.MEAN,
         max_windows=None,
+        top_k=None,
         **options,
     ):
         super().__init__(tokenizer, **options)
@@ -62,6 +69,7 @@ class ClassificationPreprocessor(TextPreprocessor):
         self.labels = label_lib.Labels(labels, least=1)
         self.target_is_text = self.chooses
         self.counted = {LABELS: COUNT} if problem_type == MULTI_LABEL else {}
+        self.top_k = None if top_k is None else self._checked_top_k(top_k)
         self.thresholds = None if thresholds is None else _thresholds(thresholds, self.labels.names, problem_type)
         self.rejection_threshold, self.rejected_label = rejection_threshold, rejected_label
         if rejection_threshold is not None:
@@ -82,6 +90,13 @@ class ClassificationPreprocessor(TextPreprocessor):
     def chooses(self):
         """Whether it answers one label of several."""
         return self.problem_type == SINGLE_LABEL and len(self.labels) > 1
+
+    def _checked_top_k(self, top_k):
+        if isinstance(top_k, bool) or int(top_k) != top_k or top_k < 1:
+            raise ValueError(f"top_k={top_k!r} is not a positive whole number")
+        if self.class_scores is None:
+            raise ValueError(f"top_k={top_k!r}: only labels can be named best first; this model answers numbers")
+        return int(top_k)
 
     def _check_rejection(self):
         threshold, name = self.rejection_threshold, self.rejected_label
@@ -158,6 +173,13 @@ class ClassificationPreprocessor(TextPreprocessor):
     # Answers.
 
     def decode(self, predictions, inputs, rows):
+        answers = self._decoded(predictions)
+        if self.top_k is None:
+            return answers
+        scores, ids = tf.math.top_k(predictions, min(self.top_k, len(self.labels)))
+        return answers | {TOP_LABEL: tf.gather(tf.constant(self.labels.names), ids), TOP_SCORE: scores}
+
+    def _decoded(self, predictions):
         names = tf.constant(self.labels.names)
         if self.chooses:
             label, score = tf.gather(names, tf.argmax(predictions, axis=-1)), tf.reduce_max(predictions, axis=-1)
@@ -186,7 +208,17 @@ class ClassificationPreprocessor(TextPreprocessor):
         return VALUE if self.problem_type == REGRESSION else SCORE
 
     def get_config(self):
-        names = ("problem_type", "thresholds", "rejection_threshold", "rejected_label", "truncate", "stride", "join", "max_windows")
+        names = (
+            "problem_type",
+            "thresholds",
+            "rejection_threshold",
+            "rejected_label",
+            "truncate",
+            "stride",
+            "join",
+            "max_windows",
+            "top_k",
+        )
         return super().get_config() | {"labels": self.labels.names} | {name: getattr(self, name) for name in names}
 
 

@@ -85,7 +85,7 @@ class Preprocessor:
         fills_up: whether batches to learn from end in blank rows where examples are of several rows, see fill_up.
         counted: dict of answer -> name of the answer that counts it, where examples differ in number: the first is a rectangle,
             padded, and `answer` cuts it to the count.
-        records: dict of name -> dict of field -> name of the answer that holds it: `answer` makes a list of dicts of them.
+        records: dict of name -> dict of field -> name of the answer that holds it: `answer` makes a list of dicts of them, where they are.
     """
 
     target_is_text = False

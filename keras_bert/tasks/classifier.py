@@ -41,7 +41,8 @@ class BertClassifier(TextTask):
         problem_type, activation: see models.SequenceClassifier.
         max_length: most tokens of a text or pair; None takes 128, or max_position_embeddings where that is less.
         truncate, stride, join, max_windows: of single texts over max_length; thresholds: of several labels, see tune_thresholds;
-            rejection_threshold, rejected_label: see tune_rejection. All are ClassificationPreprocessor's, and may be set later, too.
+            rejection_threshold, rejected_label: see tune_rejection; top_k: how many of the likeliest labels an answer names. All
+            are ClassificationPreprocessor's, and may be set later, too.
         pad_to_multiple_of: None pads to max_length always (TPU, XLA); a number to the batch's longest, rounded up to a multiple.
         text_pair: whether inputs are pairs; None lets the first raw data decide.
         network: SequenceClassifier that is there already, of this encoder; None makes one, by pooling and dropout.
@@ -85,8 +86,8 @@ class BertClassifier(TextTask):
     NETWORK = SequenceClassifier
     NETWORK_OPTIONS = ("labels", *SequenceClassifier.OPTIONS)
     PREPROCESSOR = ClassificationPreprocessor
-    SETTINGS = ("thresholds", "rejection_threshold", "rejected_label", "truncate", "stride", "join", "max_windows")
-    thresholds, rejection_threshold, rejected_label, truncate, stride, join, max_windows = map(setting, SETTINGS)
+    SETTINGS = ("thresholds", "rejection_threshold", "rejected_label", "truncate", "stride", "join", "max_windows", "top_k")
+    thresholds, rejection_threshold, rejected_label, truncate, stride, join, max_windows, top_k = map(setting, SETTINGS)
 
     labels = label_names("a classifier", least=1)
 
@@ -110,7 +111,7 @@ class BertClassifier(TextTask):
         settings = super()._settings_from(checkpoint, options)
         theirs = checkpoint.settings.get("problem_type") or SINGLE_LABEL
         if options.get("labels") not in (None, checkpoint.labels) or (options.get("problem_type") or theirs) != theirs:
-            for name in ("thresholds", "rejection_threshold"):  # chosen for other answers
+            for name in ("thresholds", "rejection_threshold", "top_k"):  # chosen for other answers
                 if options.get(name) is None:
                     settings.pop(name, None)
         return settings

@@ -227,6 +227,7 @@ def plain(answers, preprocessor):
 
 def _with_records(answer, records):
     """Lists of one length to one list of dicts. Args: answer: dict. records: see Preprocessor. Returns: dict."""
+    records = {name: fields for name, fields in records.items() if answer.keys() >= set(fields.values())}
     parts = {part for fields in records.values() for part in fields.values()}
     lists = {
         name: [dict(zip(fields, values, strict=True)) for values in zip(*(answer[part] for part in fields.values()), strict=True)]

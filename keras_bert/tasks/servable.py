@@ -29,11 +29,12 @@ class Servable(tf.Module):
     Args:
         task: Task.
         network: what predicts in place of the task's own network, such as one of another dtype.
+        preprocessor: what reads and decodes in place of the task's own, such as one with another tokenizer.
         call: what calls it, such as a function that has its weights as constants; None: the network itself.
         constants: the weights that `call` holds, which are then not saved as variables.
     """
 
-    def __init__(self, task, *, network=None, call=None, constants=()):
+    def __init__(self, task, *, network=None, preprocessor=None, call=None, constants=()):
         super().__init__()
         task.tell_untrained()
         if task.tokenizer is not None and getattr(task.preprocessor, "text_pair", False) is None:
@@ -43,8 +44,9 @@ class Servable(tf.Module):
                 stacklevel=3,
             )
         network = task.network if network is None else network
-        predictor = Predictor(_WithNetwork(task, call or network), task.preprocessor, answers=True)
-        self._tokenizer = task.tokenizer  # SentencePiece's is a resource, which must be tracked
+        preprocessor = task.preprocessor if preprocessor is None else preprocessor
+        predictor = Predictor(_WithNetwork(task, call or network), preprocessor, answers=True)
+        self._tokenizer = preprocessor.tokenizer  # SentencePiece's is a resource, which must be tracked
         held = {id(weight) for weight in constants}
         # Only what is tracked is saved. Keras hides its TensorFlow variables behind `value`.
         self._variables = [weight.value for weight in network.weights if id(weight) not in held]
@@ -55,13 +57,13 @@ class Servable(tf.Module):
         specs = [tf.TensorSpec([None, None], features.DTYPE, name=name) for name in features.UNPACKED]
         functions = {IDS: tf.function(from_ids, input_signature=specs, autograph=False)}
         if task.tokenizer is not None:
-            signature = task.preprocessor.input_signature()
+            signature = preprocessor.input_signature()
 
             def from_strings(*columns):
                 return predictor.from_columns(dict(zip(signature, columns, strict=True)))
 
             functions[SERVING_DEFAULT] = tf.function(from_strings, input_signature=list(signature.values()), autograph=False)
-            functions |= _of_examples(functions[SERVING_DEFAULT], task.preprocessor)
+            functions |= _of_examples(functions[SERVING_DEFAULT], preprocessor)
         self.functions = functions  # whole: TensorFlow saves no dict that changed after it was tracked
 
     @functools.cache  # noqa: B019 - as long as the servable itself

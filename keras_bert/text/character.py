@@ -1,9 +1,12 @@
 """A token a character, in TensorFlow ops: the tokenizer of small Chinese models."""
 
+import copy
+
 import numpy as np
 import tensorflow as tf
 
 from keras_bert.text import vocabulary as vocabulary_lib
+from keras_bert.text.core_normalization import core_normalizer
 from keras_bert.text.normalization import Normalizer
 from keras_bert.text.tokenizer import Tokenizer
 
@@ -52,6 +55,11 @@ class CharacterTokenizer(Tokenizer):
     def _look_up(self, code_points):
         beyond = len(self._id_table) - 1
         return code_points.with_values(tf.gather(tf.constant(self._id_table), tf.minimum(code_points.values, beyond)))
+
+    def in_core_ops(self):
+        tokenizer = copy.copy(self)
+        tokenizer._normalizer = core_normalizer(self._normalizer)
+        return tokenizer
 
     def detokenize(self, ids):
         """Join characters, with nothing between them: white space was no token, and stays lost.

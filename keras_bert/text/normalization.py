@@ -50,9 +50,12 @@ class Normalizer:
                 strings = tf.strings.regex_replace(tf.strings.regex_replace(strings, "I", "i"), "\u0130", "i\u0307")
             strings = tf.strings.lower(strings, encoding="utf-8")
         if self.strip_accents:
-            strings = tensorflow_text.normalize_utf8(strings, "NFD")
-            strings = tf.strings.regex_replace(strings, _ACCENT, "")
+            strings = self._without_accents(strings)
         return strings
+
+    def _without_accents(self, strings):
+        """Decompose (NFD), and delete combining marks."""
+        return tf.strings.regex_replace(tensorflow_text.normalize_utf8(strings, "NFD"), _ACCENT, "")
 
     def with_offsets(self, strings):
         """Normalize, and give the way back.
@@ -87,7 +90,7 @@ class Normalizer:
             first = character_at(tf.gather(starts.values, spans.values))
             last = character_at(tf.gather(ends.values, spans.values) - 1)
             original_starts = tf.gather(character_starts.values, first)
-            original_ends = tf.gather(character_starts.values, last) + _utf8_lengths(tf.gather(code_points.values, last))
+            original_ends = tf.gather(character_starts.values, last) + utf8_lengths(tf.gather(code_points.values, last))
 
             def with_originals(part, originals):
                 values = tf.tensor_scatter_nd_update(tf.cast(part.values, tf.int64), spans.values[:, None], originals)
@@ -123,7 +126,7 @@ def _normalized_lengths(lower_case, strip_accents):
     return table
 
 
-def _utf8_lengths(code_points):
+def utf8_lengths(code_points):
     """Bytes of each code point in UTF-8. Args: int32 tensor. Returns: int64 tensor."""
     longer = [tf.cast(code_points >= limit, tf.int64) for limit in (0x80, 0x800, 0x10000)]
     return 1 + tf.add_n(longer)

@@ -98,6 +98,16 @@ class Tokenizer:
         """tokenize, or with offsets tokenize_with_offsets, of a string tensor [batch]."""
         raise NotImplementedError
 
+    def in_core_ops(self):
+        """The same tokenizer in TensorFlow's own ops, for a server without tensorflow-text; slower.
+
+        Returns: Tokenizer that gives the same. Raises: ValueError where there is none.
+        """
+        raise ValueError(
+            f"a {type(self).__name__} tokenizes by an op of tensorflow-text, for which TensorFlow has none of its own; leave core_ops=True "
+            "(--core_ops) out, and serve where tensorflow-text is: TF Serving has it"
+        )
+
     def detokenize(self, ids):
         """Join pieces into words, a space between words. What normalisation and [UNK] lost stays lost.
 

@@ -29,7 +29,7 @@ import tensorflow as tf
 from keras_bert.text import vocabulary as vocabulary_lib
 from keras_bert.text.lines import read_lines
 from keras_bert.text.normalization import Normalizer
-from keras_bert.text.wordpiece import CONTINUATION, ONE_CHARACTER_WORD
+from keras_bert.text.word_splitter import CONTINUATION, ONE_CHARACTER_WORD
 
 SPECIAL = (vocabulary_lib.PAD, vocabulary_lib.UNK, vocabulary_lib.CLS, vocabulary_lib.SEP, vocabulary_lib.MASK)
 MAX_WORD_CHARACTERS = 200  # BertTokenizer's: a longer word becomes [UNK], whatever the vocabulary

@@ -83,6 +83,9 @@ class WhitespaceTokenizer(Tokenizer):
         known = words == tf.gather(tf.constant(self.vocabulary), candidate)  # another word may have a piece's hash
         return tf.where(known, tf.gather(tf.constant(self._written_ids), candidate), self.unk_id)
 
+    def in_core_ops(self):
+        return self  # it has no others: accents are kept
+
     def settings(self):
         return {"lower_case": self.lower_case}
 

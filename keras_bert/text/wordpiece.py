@@ -1,39 +1,24 @@
 """WordPiece exactly as google-research/bert defines it, in TensorFlow ops: the same code runs eagerly, in tf.data and in a SavedModel.
 
-The text is normalised by keras_bert.text.normalization, and tensorflow-text splits it (Song et al. 2021, "Fast WordPiece
-Tokenization").
+The text is normalised by keras_bert.text.normalization, and split by keras_bert.text.word_splitter.
 """
 
 import copy
 import functools
-import unicodedata
 from collections.abc import Iterable
 
 import numpy as np
 import tensorflow as tf
-import tensorflow_text
 
 from keras_bert.text import vocabulary as vocabulary_lib
 from keras_bert.text.added_tokens import as_added_tokens
+from keras_bert.text.core_normalization import core_normalizer
+from keras_bert.text.core_word_splitter import CoreWordSplitter
 from keras_bert.text.normalization import Normalizer
 from keras_bert.text.tokenizer import Tokenizer
 from keras_bert.text.whole_tokens import WholeTokens
+from keras_bert.text.word_splitter import CHINESE_CHARACTER, CONTINUATION, WordSplitter
 
-CONTINUATION = "##"  # begins a piece that does not begin a word
-
-_ASCII_PUNCTUATION = r"!-/:-@\[-`{-~"
-_CJK_COMMON = r"\x{3400}-\x{4DBF}\x{4E00}-\x{9FFF}"
-_CJK_RARE = r"\x{F900}-\x{FAFF}\x{20000}-\x{2A6DF}\x{2A700}-\x{2B73F}\x{2B740}-\x{2B81F}\x{2B820}-\x{2CEAF}\x{2F800}-\x{2FA1F}"
-_PUNCTUATION_CHARACTER = rf"[\p{{P}}{_ASCII_PUNCTUATION}]"
-_CJK_CHARACTER = rf"[{_CJK_COMMON}{_CJK_RARE}]"
-ONE_CHARACTER_WORD = rf"[\p{{P}}{_ASCII_PUNCTUATION}{_CJK_COMMON}{_CJK_RARE}]"
-# Supersets of what makes up a word, small enough that RE2 counts hundreds of them in its automaton.
-_MAYBE_IN_WORD = rf"[^ {_ASCII_PUNCTUATION}{_CJK_COMMON}]"
-_MAYBE_IN_WORD_WITH_CJK = rf"[^ {_ASCII_PUNCTUATION}]"
-
-_SEPARATOR = "\x01"  # no normalised text holds it
-
-MAX_PIECE_BYTES = 256
 MAX_WORD_CHARACTERS_LIMIT = 1000  # RE2 repeats a pattern at most 1000 times
 
 
@@ -83,7 +68,6 @@ class BertTokenizer(Tokenizer):
         vocabulary = vocabulary_lib.as_vocabulary(vocabulary)
         if isinstance(max_word_characters, bool) or not 1 <= max_word_characters <= MAX_WORD_CHARACTERS_LIMIT:
             raise ValueError(f"max_word_characters={max_word_characters!r} is not in 1 to {MAX_WORD_CHARACTERS_LIMIT}")
-        _check_lengths(vocabulary)
         super().__init__(vocabulary)
         self.lower_case = bool(lower_case)
         self.strip_accents = None if strip_accents is None else bool(strip_accents)
@@ -98,21 +82,9 @@ class BertTokenizer(Tokenizer):
         self.pieces = vocabulary + [token["content"] for token in self.added_tokens if token["id"] >= len(vocabulary)]
         self._ids |= {token["content"]: token["id"] for token in self.added_tokens}
         self._look_for_whole_tokens(special_tokens_in_text)
-        self._mark = _letter_in_no_piece(vocabulary)
-        maybe = _MAYBE_IN_WORD if self.tokenize_chinese_chars else _MAYBE_IN_WORD_WITH_CJK
-        self._too_long_maybe = f"(?s).*{maybe}{{{self.max_word_characters}}}{maybe}.*"  # in two: RE2 repeats 1000 times at most
-        arguments = {
-            "token_out_type": tf.int32,
-            "unknown_token": vocabulary_lib.UNK,
-            "max_bytes_per_word": 4 * self.max_word_characters,  # the characters are counted here; a character is at most 4 bytes
-        }
-        try:
-            if self.tokenize_chinese_chars:
-                self._word_pieces = tensorflow_text.FastBertTokenizer(vocabulary, lower_case_nfd_strip_accents=False, **arguments)
-            else:
-                self._word_pieces = tensorflow_text.FastWordpieceTokenizer(vocabulary, no_pretokenization=True, **arguments)
-        except RuntimeError as error:
-            raise ValueError(f"tensorflow-text cannot use this vocabulary of {len(vocabulary)} pieces: {error}") from error
+        self._splitter = WordSplitter(
+            vocabulary, max_word_characters=self.max_word_characters, tokenize_chinese_chars=self.tokenize_chinese_chars
+        )
 
     def with_special_tokens_in_text(self, special_tokens_in_text):
         """The same tokenizer, but for this one argument, at next to no cost.
@@ -141,7 +113,7 @@ class BertTokenizer(Tokenizer):
                 if not content:
                     raise ValueError(f"normalisation leaves nothing of the added token {token['content']!r}, so no text can hold it")
             normalized = [token | {"content": content} for token, content in zip(normalized, contents, strict=True)]
-            self._normalized = WholeTokens(normalized, stands_alone=_CJK_CHARACTER if self.tokenize_chinese_chars else None)
+            self._normalized = WholeTokens(normalized, stands_alone=CHINESE_CHARACTER if self.tokenize_chinese_chars else None)
 
     def normalize(self, strings):
         """Clean and, for uncased vocabularies, lower-case and strip accents; see Normalizer.
@@ -177,27 +149,13 @@ class BertTokenizer(Tokenizer):
 
     def _split_normalized(self, strings, *, offsets):
         if self._normalized is None:
-            return self._split_words(strings, offsets=offsets)
-        return self._normalized.split_around(strings, functools.partial(self._split_words, offsets=offsets), offsets=offsets)
+            return self._splitter.split(strings, offsets=offsets)
+        return self._normalized.split_around(strings, functools.partial(self._splitter.split, offsets=offsets), offsets=offsets)
 
-    def _split_words(self, strings, *, offsets):
-        marked = self._mark_long_words(strings)
-        if self.tokenize_chinese_chars:
-            return self._word_pieces.tokenize_with_offsets(marked) if offsets else self._word_pieces.tokenize(marked)
-        words, word_starts = self._words(marked)
-        if not offsets:
-            return self._word_pieces.tokenize(words).merge_dims(1, 2)
-        ids, starts, ends = self._word_pieces.tokenize_with_offsets(words)
-        base = tf.gather(word_starts.values, starts.values.value_rowids())
-        starts, ends = (part.with_flat_values(tf.cast(part.flat_values, tf.int64) + base) for part in (starts, ends))
-        return tuple(part.merge_dims(1, 2) for part in (ids, starts, ends))
-
-    def _words(self, strings):
-        """Normalised strings -> words between spaces and punctuation, each punctuation character a word, and their first bytes."""
-        words, starts, _ = tensorflow_text.regex_split_with_offsets(
-            strings, rf"( |{_PUNCTUATION_CHARACTER})", keep_delim_regex_pattern=_PUNCTUATION_CHARACTER
-        )
-        return words, tf.cast(starts, tf.int64)
+    def in_core_ops(self):
+        tokenizer = copy.copy(self)
+        tokenizer._normalizer, tokenizer._splitter = core_normalizer(self._normalizer), CoreWordSplitter(self._splitter)
+        return tokenizer
 
     def detokenize(self, ids):
         return tf.strings.regex_replace(super().detokenize(ids), f" {CONTINUATION}", "")
@@ -212,22 +170,6 @@ class BertTokenizer(Tokenizer):
             "added_tokens": [dict(token) for token in self.added_tokens],
         }
 
-    def _mark_long_words(self, strings):
-        """Overwrite each word over the limit with as many bytes, a letter of no vocabulary piece among them: it becomes [UNK].
-
-        Words that long are rare, and a regular expression sees in one cheap pass that a batch may have none.
-        """
-
-        def mark():
-            alone = ONE_CHARACTER_WORD if self.tokenize_chinese_chars else _PUNCTUATION_CHARACTER
-            words = tf.strings.split(tf.strings.regex_replace(strings, f"( |{alone})", rf"{_SEPARATOR}\1{_SEPARATOR}"), _SEPARATOR)
-            too_long = tf.strings.length(words.values, unit="UTF8_CHAR") > self.max_word_characters
-            marks = tf.strings.regex_replace(tf.strings.regex_replace(words.values, r"\C", "x"), "^xx", self._mark)
-            return tf.strings.reduce_join(words.with_values(tf.where(too_long, marks, words.values)), axis=-1)
-
-        maybe = tf.reduce_any(tf.strings.regex_full_match(strings, self._too_long_maybe))
-        return tf.cond(maybe, mark, lambda: strings)
-
 
 def _specials(wanted, vocabulary):
     """What special_tokens_in_text says. Returns: it, plain enough for JSON; list of the pieces. Raises: ValueError on another piece."""
@@ -241,19 +183,3 @@ def _specials(wanted, vocabulary):
             there = [special for special in vocabulary_lib.SPECIAL if special in vocabulary]
             raise ValueError(f"special_tokens_in_text: {piece!r} is no special piece of this vocabulary; it has {', '.join(there)}")
     return wanted, wanted
-
-
-def _check_lengths(vocabulary):
-    for index, piece in enumerate(vocabulary):
-        count = len(piece.removeprefix(CONTINUATION).encode("utf-8"))
-        if count > MAX_PIECE_BYTES:
-            raise ValueError(f"piece {index}, {piece[:20]!r}..., takes {count} bytes; tensorflow-text takes {MAX_PIECE_BYTES} at most")
-
-
-def _letter_in_no_piece(vocabulary):
-    """A letter of two bytes, the fewest that a word over a limit can have, that occurs in no piece: a word with it is [UNK]."""
-    used = set().union(*vocabulary)
-    for point in range(0x7FF, 0x7F, -1):
-        if chr(point) not in used and unicodedata.category(chr(point)) == "Lo":
-            return chr(point)
-    raise ValueError("the pieces of the vocabulary hold every letter of U+0080 to U+07FF; one must be free to mark long words")

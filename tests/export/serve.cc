@@ -1,8 +1,8 @@
 // Asks a SavedModel from C++: texts in, a NumPy array of every output out. No Python takes part.
 //
-//     serve SAVED_MODEL INPUTS BATCH_SIZE FOLDER OP_LIBRARY...
+//     serve SAVED_MODEL SIGNATURE INPUTS BATCH_SIZE FOLDER OP_LIBRARY...
 //
-// INPUTS is a folder with a file for each input of the signature serving_default, of the input's name: how many texts an example has
+// INPUTS is a folder with a file for each input of the signature, of the input's name: how many texts an example has
 // there, 0 where it has one that stands for itself and is no list, and then each text as the count of its bytes and those bytes; counts
 // are uint32 of this machine. BATCH_SIZE examples are answered at a time; FOLDER gets NUMBER.OUTPUT.npy of each batch and each output,
 // and `maps`, the files that this process had in memory. The op libraries are those of tensorflow-text that the graph needs.
@@ -100,11 +100,12 @@ void WriteNumpy(const std::string& path, const Tensor& tensor) {
 }
 
 int main(int count, char** arguments) {
-  if (count < 5) Fail("usage: serve SAVED_MODEL INPUTS BATCH_SIZE FOLDER OP_LIBRARY...");
-  const std::string saved_model = arguments[1], inputs = std::string(arguments[2]) + "/", folder = std::string(arguments[4]) + "/";
-  const size_t batch_size = std::stoul(arguments[3]);
+  if (count < 6) Fail("usage: serve SAVED_MODEL SIGNATURE INPUTS BATCH_SIZE FOLDER OP_LIBRARY...");
+  const std::string saved_model = arguments[1], name = arguments[2];
+  const std::string inputs = std::string(arguments[3]) + "/", folder = std::string(arguments[5]) + "/";
+  const size_t batch_size = std::stoul(arguments[4]);
 
-  for (int i = 5; i < count; ++i) {
+  for (int i = 6; i < count; ++i) {
     void* handle;
     Check(tensorflow::Env::Default()->LoadDynamicLibrary(arguments[i], &handle));  // its ops register themselves
   }
@@ -112,7 +113,7 @@ int main(int count, char** arguments) {
   Check(tensorflow::LoadSavedModel(tensorflow::SessionOptions(), tensorflow::RunOptions(), saved_model, {"serve"}, &model));
 
   // The signature tells what the graph's tensors are called that hold its inputs and its outputs.
-  const auto& signature = model.GetSignatures().at("serving_default");
+  const auto& signature = model.GetSignatures().at(name);
   std::vector<Column> columns;
   for (const auto& [input, tensor] : signature.inputs()) columns.push_back(ReadColumn(inputs + input, tensor.name()));
   std::vector<std::string> outputs, tensors;

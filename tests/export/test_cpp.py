@@ -1,8 +1,6 @@
 """A C++ program without Python gives the answers of exported models: serve.cc beside this file."""
 
-import gzip
 import itertools
-import json
 import os
 import pathlib
 import re
@@ -11,51 +9,25 @@ import struct
 import subprocess
 import sys
 
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow_text
+from served_tasks import TASKS, assert_same, make, nested
 
-from keras_bert import (
-    BertClassifier,
-    BertConfig,
-    BertEmbedder,
-    BertEncoder,
-    BertIntentSlots,
-    BertMultipleChoice,
-    BertQuestionAnswerer,
-    BertSemanticRoleLabeler,
-    BertTagger,
-    BertTokenizer,
-)
-from keras_bert.data import read_squad
+import export
 from keras_bert.layers import onednn
 from keras_bert.tasks.predictor import plain
 
 OPS = ("_fast_bert_normalizer.so", "_fast_wordpiece_tokenizer.so", "_normalize_ops.so")  # as README has them
 BATCH_SIZE = 66  # 200 texts are three batches and one of two, which have no words at all
-ODD_TEXTS = ["你好，世界。我住在北京。", "日本 \U0001f600 naïve café", "so long " * 60, "", " \t"]
-TAGS = ["O", "B-PER", "I-PER", "B-LOC", "I-LOC"]
-ROLES = ["O", "B-ARG0", "I-ARG0", "B-V", "I-V", "B-ARG1", "I-ARG1"]
-TASKS = {  # class, labels, options, and which of the inputs it is asked
-    "tagger": (BertTagger, TAGS, {}, "texts"),
-    "tagger_crf": (BertTagger, TAGS, {"crf": True}, "texts"),
-    "intent_slots": (BertIntentSlots, TAGS, {"intents": ["PlayMusic", "GetWeather", "RateBook"]}, "texts"),
-    "role_labeler": (BertSemanticRoleLabeler, ROLES, {}, "texts"),
-    "classifier": (BertClassifier, ["negative", "positive"], {"text_pair": False}, "texts"),
-    "pair_classifier": (BertClassifier, ["negative", "positive"], {"text_pair": True}, "pairs"),
-    "embedder": (BertEmbedder, None, {"text_pair": False}, "texts"),
-    "question_answerer": (BertQuestionAnswerer, None, {"null_threshold": -7.3, "n_best": 5}, "questions"),  # half have none
-    "multiple_choice": (BertMultipleChoice, None, {}, "choices"),
-}
 
 
 @pytest.fixture(scope="session")
 def serve(tmp_path_factory):
     """serve.cc compiled against TensorFlow's wheel: a function (SavedModel, columns) -> list of dict of output -> array, one a batch.
 
-    Columns are dicts of input -> list of bytes, or of lists of them of one length.
+    Columns are dicts of input -> list of bytes, or of lists of them of one length. Its options: signature, and the op libraries to load.
     """
     if sys.platform != "linux" or shutil.which("g++") is None:
         pytest.skip("needs Linux and g++, by which serve.cc is compiled")
@@ -69,7 +41,7 @@ def serve(tmp_path_factory):
     ops = pathlib.Path(tensorflow_text.__file__).parent / "python" / "ops"
     answered = itertools.count()
 
-    def serve(saved_model, columns):
+    def serve(saved_model, columns, signature="serving_default", libraries=OPS):
         number = str(next(answered))
         arrays, asked = folder / f"{number}.arrays", folder / f"{number}.inputs"
         arrays.mkdir()
@@ -80,12 +52,13 @@ def serve(tmp_path_factory):
             (asked / name).write_bytes(struct.pack("=I", width) + written)
         # By the same kernels as here: with oneDNN and without, sums are rounded in other orders.
         environment = {"TF_CPP_MIN_LOG_LEVEL": "2", onednn.VARIABLE: str(int(onednn.is_on()))}
-        command = [program, saved_model, asked, str(BATCH_SIZE), arrays, *(ops / name for name in OPS)]
+        command = [program, saved_model, signature, asked, str(BATCH_SIZE), arrays, *(ops / name for name in libraries)]
         done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
         assert done.returncode == 0, done.stderr
         mapped = {os.path.basename(line.split()[-1]) for line in (arrays / "maps").read_text().splitlines()}
-        assert {"libtensorflow_cc.so.2", *OPS} <= mapped
-        assert not [name for name in mapped if re.match("libpython|python|_pywrap", name)]
+        assert {"libtensorflow_cc.so.2", *libraries} <= mapped
+        others = [name for name in OPS if name not in libraries]
+        assert not [name for name in mapped if re.match("libpython|python|_pywrap", name) or name in others]
         batches = {}
         for path in arrays.glob("*.npy"):
             number, name, _ = path.name.split(".")
@@ -95,83 +68,9 @@ def serve(tmp_path_factory):
     return serve
 
 
-@pytest.fixture(scope="module")
-def texts(root):
-    """200: tweets and posts with accents, emoji and Cyrillic, film reviews, requests, Chinese, one of 120 words, two without words."""
-    data = root / "examples" / "data"
-    with gzip.open(data / "wnut17" / "test.conll.gz", "rt", encoding="utf-8") as file:
-        posts = [" ".join(line.split("\t")[0] for line in post.splitlines()) for post in file.read().split("\n\n")]
-    with gzip.open(data / "sentence_polarity" / "test.tsv.gz", "rt", encoding="utf-8") as file:
-        reviews = [line.split("\t")[1] for line in file.read().splitlines()[:50]]
-    with gzip.open(data / "snips" / "test.jsonl.gz", "rt", encoding="utf-8") as file:
-        requests = ["".join(part for part, _ in json.loads(line)["data"]) for line in itertools.islice(file, 50)]
-    accents, emoji = ([post for post in posts if re.search(kind, post)] for kind in ("[À-ɏ]", "[\U0001f300-\U0001faff]"))
-    assert len(accents) > 10 and len(emoji) > 10
-    chosen = [*accents, *emoji, *reviews, *requests, *posts][:195]
-    return [*chosen, *ODD_TEXTS]
-
-
-@pytest.fixture(scope="module")
-def inputs(root, texts):
-    """200 examples for each kind of input, the last two without words: dict of kind -> what `answer` takes.
-
-    Contexts are paragraphs of Wikipedia, and of 6,000 words, of Chinese, of emoji, with accents that no piece holds, and none at all.
-    Choices are 2 to 4.
-    """
-    asked = read_squad(root / "examples" / "data" / "xquad" / "dev.json.gz")[:192]
-    paragraphs = list(dict.fromkeys(example.context for example in asked))
-    emoji = "\U0001f4a9\U0001f4a9 met \u2764\ufe0f in São Paulo"
-    contexts = ["《战国无双3》是由光荣和ω-force开发的。", emoji, "Rene\u0301e ate naïve CAFÉ", "", ""]
-    odd = zip(["谁开发的？", "Where \U0001f600?", "Où?", "Who?", ""], contexts, strict=True)
-    questions = [(example.question, example.context) for example in asked]
-    questions[:0] = [("When was it?", " ".join(paragraphs * 2)), ("", paragraphs[0]), ("what " * 100, paragraphs[1])]
-    questions += odd
-    assert len(questions) == len(texts) == 200 and len(questions[0][1].split()) > 6000
-    pairs = [texts, texts[::-1]]
-    others = [[texts[(7 * number + place) % 195] for place in range(2 + number % 3)] for number in range(198)]
-    choices = [[choice or "none" for choice in row] for row in others] + [["a", "", "b"], ["\t", "\U0001f600"]]
-    columns = {"questions": zip(*questions, strict=True), "pairs": pairs, "choices": [texts, choices]}
-    return {"texts": texts} | {name: tuple(map(list, parts)) for name, parts in columns.items()}
-
-
-@pytest.fixture(scope="module")
-def tokenizer(uncased_vocabulary):
-    return BertTokenizer(uncased_vocabulary)
-
-
-def make(task, tokenizer):
-    """A small model of random weights whose answers differ from text to text; most texts are longer than its rows of 24 pieces."""
-    cls, labels, options, _ = TASKS[task]
-    keras.utils.set_random_seed(3)
-    sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32, "max_position_embeddings": 64}
-    encoder = BertEncoder(BertConfig(**sizes, initializer_range=0.5, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0))
-    return cls(encoder, *([] if labels is None else [labels]), tokenizer, max_length=24, **options)
-
-
-def nested(answer):
-    """Where there are roles, each is put into its frame, as `answer` has them. Args, Returns: dict."""
-    if "roles" in answer:
-        answer["frames"] = [frame | {"roles": []} for frame in answer["frames"]]
-        for role in answer.pop("roles"):
-            answer["frames"][role.pop("frame")]["roles"].append(role)
-    return answer
-
-
-def assert_same(served, answered, where):
-    """Numbers within 1e-5, and all else equal, down to the last part. Args: where: str, named where they differ."""
-    assert type(served) is type(answered), where
-    if isinstance(answered, dict):
-        assert served.keys() == answered.keys(), where
-        for name, value in answered.items():
-            assert_same(served[name], value, f"{where}.{name}")
-    elif isinstance(answered, list):
-        assert len(served) == len(answered), where
-        for number, pair in enumerate(zip(served, answered, strict=True)):
-            assert_same(*pair, f"{where}[{number}]")
-    elif isinstance(answered, float):
-        assert abs(served - answered) <= 1e-5, where
-    else:
-        assert served == answered, where
+def answers_of(batches, model):
+    """What the program gave, as `answer` gives it. Returns: list of dicts."""
+    return [nested(answer) for batch in batches for answer in plain(batch, model.preprocessor)]
 
 
 @pytest.mark.slow
@@ -182,7 +81,7 @@ def test_a_program_without_python_gives_the_answers(serve, inputs, tokenizer, tm
     columns = model.preprocessor.columns(x)
     batches = serve(tmp_path / "model", columns)
     assert [len(part) for batch in batches for part in batch.values()] == [66] * (3 * len(batches[0])) + [2] * len(batches[0])
-    served = [nested(answer) for batch in batches for answer in plain(batch, model.preprocessor)]
+    served = answers_of(batches, model)
     answers = model.answer(x)
     for number, pair in enumerate(zip(served, answers, strict=True)):
         assert_same(*pair, f"answer {number}")
@@ -197,3 +96,43 @@ def test_a_program_without_python_gives_the_answers(serve, inputs, tokenizer, tm
     if task == "multiple_choice":
         assert [answer["count"] for answer in served] == [len(choices) for choices in x[1]]
         assert [answer["text"] for answer in served] == [row[answer["choice"]] for row, answer in zip(x[1], served, strict=True)]
+
+
+def serialized(**columns):
+    """Examples as TF Serving's clients send them. Args: columns: name -> list of str. Returns: list of bytes, a tf.Example each."""
+
+    def example(texts):
+        features = {name: {"bytes_list": {"value": [text.encode()]}} for name, text in zip(columns, texts, strict=True)}
+        return tf.train.Example(features={"feature": features}).SerializeToString()
+
+    return [example(texts) for texts in zip(*columns.values(), strict=True)]
+
+
+@pytest.mark.slow
+def test_serialized_examples_are_answered_classified_and_regressed(serve, inputs, tokenizer, tmp_path):
+    texts, pairs = inputs["texts"], dict(zip(("text", "text_pair"), inputs["pairs"], strict=True))
+    model = make("pair_classifier", tokenizer)
+    model.export(tmp_path / "pairs")
+    served = answers_of(serve(tmp_path / "pairs", {"examples": serialized(**pairs)}, "examples"), model)
+    for number, pair in enumerate(zip(served, model.answer(inputs["pairs"]), strict=True)):
+        assert_same(*pair, f"answer {number}")
+    model = make("classifier", tokenizer)
+    model.export(tmp_path / "classifier")
+    batches = serve(tmp_path / "classifier", {"inputs": serialized(text=texts)}, "classify")
+    assert np.concatenate([batch["classes"] for batch in batches]).tolist() == [[b"negative", b"positive"]] * 200
+    np.testing.assert_allclose(np.concatenate([batch["scores"] for batch in batches]), model.predict(texts, verbose=0), atol=1e-5)
+    model = make("regression", tokenizer)
+    model.export(tmp_path / "regression")
+    batches = serve(tmp_path / "regression", {"inputs": serialized(text=texts)}, "regress")
+    numbers = [answer["value"] for answer in model.answer(texts)]
+    np.testing.assert_allclose(np.concatenate([batch["outputs"] for batch in batches]), numbers, atol=1e-5)
+
+
+@pytest.mark.slow
+def test_core_ops_need_no_library_of_tensorflow_text(serve, inputs, tokenizer, tmp_path):
+    model = make("tagger", tokenizer)
+    path = export.export_saved_model(model, tmp_path, core_ops=True)
+    texts = [text.encode() for text in inputs["texts"]]
+    served = answers_of(serve(path, {"text": texts}, libraries=()), model)
+    for number, pair in enumerate(zip(served, model.answer(inputs["texts"]), strict=True)):
+        assert_same(*pair, f"answer {number}")

@@ -182,6 +182,7 @@ export.export_saved_model(model, {str(tmp_path / "versions")!r})
     assert not [name for name in left if name.isdigit()]
     assert bool(left) is kill  # an exception cleans up; after a kill the aside directory stays, under a name that is not served
     assert export.export_saved_model(tiny_classifier, tmp_path / "versions") == str(tmp_path / "versions" / "1")
+    assert os.listdir(tmp_path / "versions") == ["1"]  # and the next one cleans up behind it
 
 
 def test_over_two_gigabytes_of_constants_is_refused_before_writing(tmp_path, tiny_classifier, monkeypatch):
@@ -328,10 +329,21 @@ def test_the_vocabulary_travels_in_the_graph(answers_of_forks, tmp_path, tiny_cl
 
 def test_python_m_export(answers_of_forks, tmp_path, tiny_classifier, capsys):
     tiny_classifier.save_pretrained(tmp_path / "model")
-    command_line.main(["--model", str(tmp_path / "model"), "--output", str(tmp_path / "versions")])
+    command_line.main(["--model", str(tmp_path / "model"), "--output", str(tmp_path / "versions"), "--core_ops", "--top_k", "2"])
     result = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert result["saved_model"] == str(tmp_path / "versions" / "1")
     assert result["export_max_abs_diff"] <= 1e-6
+    said = json.loads((tmp_path / "versions" / "1" / "saved_model.json").read_text())
+    assert said["ops"] == [] and said["core_ops"] is True
+    outputs = said["signatures"]["serving_default"]["outputs"]
+    assert outputs["top_label"] == ["string", None, 2] and outputs["top_score"] == ["float32", None, 2]
+
+
+def test_top_k_of_what_answers_no_list_is_told(monkeypatch, capsys):
+    monkeypatch.setattr(command_line.keras_bert, "from_pretrained", lambda path: object())
+    with pytest.raises(SystemExit):
+        command_line.main(["--model", "model", "--output", "versions", "--top_k", "2"])
+    assert "--top_k: a object answers no list of best labels or words; leave it out" in capsys.readouterr().err
 
 
 @pytest.mark.slow

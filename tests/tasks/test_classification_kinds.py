@@ -168,6 +168,21 @@ def test_what_does_not_fit_is_told(request, kind, call, words):
         call(request.getfixturevalue(kind))
 
 
+def test_top_k_names_the_likeliest_labels(shared_classifier, multi_label, regression):
+    for model in (shared_classifier, multi_label):
+        probabilities, names = model.predict(TEXTS[:5], verbose=0), np.array(model.labels)
+        for count in (2, 9):  # there are three
+            for answer, row in zip(model.answer(TEXTS[:5], top_k=count), probabilities, strict=True):
+                best = np.argsort(-row)[:count]
+                assert [each["label"] for each in answer["top"]] == names[best].tolist()
+                np.testing.assert_allclose([each["score"] for each in answer["top"]], row[best], atol=1e-6)
+        assert "top" not in model.answer(["good"])[0]
+    with pytest.raises(ValueError, match=r"top_k=0 is not a positive whole number"):
+        shared_classifier.answer(["good"], top_k=0)
+    with pytest.raises(ValueError, match=r"top_k=2: only labels can be named best first; this model answers numbers"):
+        regression.answer(["good"], top_k=2)
+
+
 def test_one_class_alone_cannot_be_balanced(shared_classifier):
     with pytest.raises(ValueError, match="all examples have one label, 'positive'"):
         shared_classifier.fit(TEXTS, ["positive"] * 20, class_weight="balanced")

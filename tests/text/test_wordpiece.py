@@ -207,7 +207,7 @@ def test_rank_is_checked(tiny_tokenizer):
 
 
 def test_a_vocabulary_that_uses_the_marking_letter_still_marks_long_words():
-    letter = BertTokenizer([*SPECIAL, "a"])._mark
+    letter = BertTokenizer([*SPECIAL, "a"])._splitter.mark
     pieces = [*SPECIAL, letter, f"##{letter}", "a", "##a", "##x", "x"]
     assert BertTokenizer(pieces, max_word_characters=3).tokenize([f"aaaa a {letter}"]).to_list() == [[1, 7, 5]]
 
