@@ -8,8 +8,9 @@ BertForMaskedLM in a plain loop with PyTorch's fused one: the same weights and m
 and Model Garden's compute logits of the masked positions alone, Transformers' of all. A batch has --slots tokens, whatever the length.
 
 Part "packing": real texts of mixed lengths, cut to --packed_length. Ours puts several in one row; the peers pad, Transformers' to a batch's
-longest, Model Garden's, whose shapes are static, to the full length. Rates are of real tokens. On every side batches are ready in memory.
-Before anything is timed, each side makes three steps of plain SGD on one batch without dropout, and the losses must agree.
+longest, Model Garden's, whose shapes are static, to the full length; and ours, to a batch's longest (keras_bert_padded). Rates are of real
+tokens. On every side batches are ready in memory. Before anything is timed, each side makes three steps of plain SGD on one batch without
+dropout, and the losses must agree.
 """
 
 import json
@@ -27,14 +28,16 @@ HELP = "masked-word training steps a second beside Model Garden and Transformers
 DTYPES = ("float32", "bfloat16")
 PARTS = STEPS, PACKING = "steps", "packing"
 
+OWN, SCRIPT, PADDED = "keras_bert fit", "keras_bert_pretraining", "keras_bert_padded"
 POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
 ALL = (
     Peer("model_garden", "model_garden_pretraining", {"pad_to_max": True}, TANH, POLICIES),
+    Peer(PADDED, SCRIPT, {}, TANH, POLICIES),
     Peer("transformers_eager", "transformers_pretraining", {"compile": False}, ERF, POLICIES),
 )
 PEERS = tuple(peer.name for peer in ALL)
 TARGETS = {STEPS: 1.5, PACKING: 2.0}
-OWN, SCRIPT = "keras_bert fit", "keras_bert_pretraining"
+PADDED_TARGET = 1.5  # of packing beside ourselves
 MUST_MOVE = 1e-3
 RAW_TEXT = peers.ROOT.parent / "shared" / "data" / "raw_text"
 MASKED_SHARE = 0.15
@@ -61,6 +64,8 @@ def add_arguments(parser, positive):
 def measure(options):
     """Measure one comparison after the other. Returns: rows, dicts as --json writes them, one by one."""
     chosen = [peer for peer in ALL if peer.name in options.peers]
+    if options.parts == [STEPS] and options.peers == [PADDED]:
+        raise peers.BenchmarkError(f"nothing to compare: {PADDED} is a peer of part {PACKING} alone")
     with tempfile.TemporaryDirectory() as directory:
         further = {}
         if PACKING in options.parts:
@@ -98,7 +103,7 @@ def beside_peers(options, part, dtype, chosen, weights, further):
     """Yields: a row for each peer, of a part, length and dtype."""
     settings = bert.settings_of(options) | {"job": "training", "policy": POLICIES[dtype]} | further
     for hidden_act in (TANH, ERF):
-        beside = [peer for peer in chosen if peer.hidden_act == hidden_act]
+        beside = [peer for peer in chosen if peer.hidden_act == hidden_act and (part == PACKING or peer.name != PADDED)]
         if not beside:
             continue
         ours = settings | weights.settings(hidden_act) | {"pack": part == PACKING}
@@ -113,10 +118,8 @@ def beside_peers(options, part, dtype, chosen, weights, further):
                 python = peers.check_python(options.peers_python) if peer.script.startswith("transformers") else None
                 theirs = settings | weights.settings(hidden_act) | peer.settings
                 its_losses = losses(peer.name, peer.script, options.threads, python, theirs | checked)
-                row = bert.row_of(NAME, options, OWN, peer, dtype, TARGETS[part]) | {
-                    "part": part,
-                    "padding_share": 1 - sum(lengths) / slots,
-                }
+                row = bert.row_of(NAME, options, OWN, peer, dtype, PADDED_TARGET if peer.name == PADDED else TARGETS[part])
+                row |= {"part": part, "padding_share": 1 - sum(lengths) / slots}
                 row |= {"texts": len(lengths), "mean_length": sum(lengths) / len(lengths)}
                 row["difference"] = compare_losses(OWN, own_losses, peer.name, its_losses, dtype, must_move=MUST_MOVE)
                 with peers.Side(peer.name, peer.script, threads=options.threads, python=python, settings=theirs) as its:

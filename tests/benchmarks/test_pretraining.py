@@ -42,6 +42,13 @@ def test_a_short_run_beside_model_garden(root, tmp_path):
 
 
 @pytest.mark.slow
+def test_packing_beside_padding_of_our_own(root, tmp_path):
+    (row,) = run(root, tmp_path / "out.json", "--peers", "keras_bert_padded")
+    assert (row["part"], row["peer"], row["target"]) == ("packing", "keras_bert_padded", 1.5)
+    assert row["difference"] < 1e-4 and row["padding_share"] < row["peer_padding_share"]
+
+
+@pytest.mark.slow
 def test_a_short_run_beside_transformers(root, tmp_path, peers_python):
     rows = run(root, tmp_path / "out.json", "--peers", "transformers_eager", "--peers_python", peers_python)
     check(rows, "transformers_eager")
@@ -80,7 +87,7 @@ def test_a_batch_is_padded_to_its_longest_or_to_a_length(common):
 def test_slots_of_padded_batches():
     options = command.parse(["pretraining", "--slots", "20"])
     options = pretraining.sized(options, 10)
-    model_garden, transformers = pretraining.ALL
+    model_garden, _, transformers = pretraining.ALL
     assert options.batch_size == 2
     assert pretraining.padded_slots([4, 6, 3], options, transformers) == 2 * 6 + 3
     assert pretraining.padded_slots([4, 6, 3], options, model_garden) == 3 * 10
@@ -90,6 +97,12 @@ def test_a_step_s_products_are_of_the_encoder_and_of_masked_words():
     config = {"hidden_size": 2, "intermediate_size": 8, "num_hidden_layers": 1, "vocab_size": 100}
     # Encoder, forward: 20 slots of 2 * (4 h h + 2 h i) and 4 * 20 * 20 * h; the head: 3 predictions of 2 * (h h + h V).
     assert pretraining.flops_of(config, [20]) == 3 * (20 * 2 * (16 + 32) + 4 * 400 * 2 + 3 * 2 * (4 + 200))
+
+
+def test_a_wish_that_leaves_nothing_to_compare_is_told():
+    options = command.parse(["pretraining", "--parts", "steps", "--peers", "keras_bert_padded"])
+    with pytest.raises(BenchmarkError, match="nothing to compare: keras_bert_padded is a peer of part packing alone"):
+        next(pretraining.measure(options))
 
 
 def test_more_texts_than_there_are_are_refused(tmp_path):
