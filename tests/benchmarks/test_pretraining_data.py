@@ -32,7 +32,7 @@ def test_a_short_run_beside_the_script_and_of_memory(root, tmp_path):
         ("memory", "keras_bert, 1 MB", "keras_bert, 0 MB", pytest.approx(1 / 1.1)),
     ]
     making, memory = rows
-    assert making["difference"] < 0.05 and (making["megabytes"], making["peer_megabytes"]) == pytest.approx((0.4, 0.2), abs=0.01)
+    assert making["difference"] < 0.2 and (making["megabytes"], making["peer_megabytes"]) == pytest.approx((0.4, 0.2), abs=0.01)
     assert making["ratio_median"] == pytest.approx(making["per_second"] / making["peer_per_second"])
     assert memory["ratio_median"] == pytest.approx(memory["peer_peak_bytes"] / memory["peak_bytes"])
     assert "| making | keras_bert, 1 process | model_garden_script | 0.4" in output
@@ -53,9 +53,10 @@ def test_more_processes_than_cores_are_refused():
 
 
 def test_a_side_that_makes_other_examples_is_not_timed():
-    assert pretraining_data.compare_counts("ours", [100, 9000, 50], "theirs", [102, 9000, 51]) == pytest.approx(2 / 102)
-    with pytest.raises(BenchmarkError, match=r"ours \[100, 9000, 50\], theirs \[100, 9000, 60\]: they differ by 17%, over 5%"):
-        pretraining_data.compare_counts("ours", [100, 9000, 50], "theirs", [100, 9000, 60])
+    ours = [3200, 320_000, 1700]
+    assert pretraining_data.compare_counts("ours", ours, "theirs", [3264, 320_000, 1700]) == pytest.approx(64 / 3264)
+    with pytest.raises(BenchmarkError, match=r"ours \[3200, .*, theirs \[3200, 320000, 2000\]: they differ by 15%, over 11%"):
+        pretraining_data.compare_counts("ours", ours, "theirs", [3200, 320_000, 2000])
 
 
 def test_a_side_that_masks_another_share_is_not_timed():
