@@ -19,6 +19,8 @@ from benchmarks import (
     memory,
     mixed_lengths,
     peers,
+    pretraining,
+    pretraining_data,
     quality,
     report,
     scaling,
@@ -30,7 +32,20 @@ from benchmarks import (
 
 # A suite is a module that gives NAME, HELP, PEERS, add_arguments(parser), measure(options) -> rows one by one,
 # table(rows) -> Markdown and plot(rows, directory) -> paths.
-SUITES = (inference, latency, training, quality, mixed_lengths, memory, scaling, startup, tokenization, trainer_overhead)
+SUITES = (
+    inference,
+    latency,
+    training,
+    pretraining,
+    pretraining_data,
+    quality,
+    mixed_lengths,
+    memory,
+    scaling,
+    startup,
+    tokenization,
+    trainer_overhead,
+)
 
 
 def parse(arguments):

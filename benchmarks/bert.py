@@ -86,10 +86,10 @@ class Weights:
     """The weights that all sides load, written once by a side that then ends.
 
     Args: options: of the command line. directory: to write in. model_garden: whether to write its format too. trained: see
-        sides/keras_bert_weights.py.
+        sides/keras_bert_weights.py. script: the side. further: dict, what else it is told.
     """
 
-    def __init__(self, options, directory, *, model_garden, trained=False):
+    def __init__(self, options, directory, *, model_garden, trained=False, script="keras_bert_weights", further=None):
         self.directory = directory
         self.model_garden = os.path.join(directory, "model_garden") if model_garden else None
         self.hugging_face = os.path.join(directory, "hugging_face")
@@ -99,8 +99,8 @@ class Weights:
             "hugging_face": self.hugging_face,
             "model_garden": self.model_garden,
             "trained": trained,
-        }
-        with peers.Side("weights", "keras_bert_weights", threads=options.threads, settings=settings):
+        } | (further or {})
+        with peers.Side("weights", script, threads=options.threads, settings=settings):
             pass
 
     def settings(self, hidden_act, *, dropout=0.1):

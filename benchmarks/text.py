@@ -1,6 +1,7 @@
 """Real text to measure with: lines of English and Chinese, so many megabytes."""
 
 import gzip
+import itertools
 import json
 import os
 import random
@@ -97,6 +98,40 @@ def take(lines, megabytes, seed=0):
             size += line_size
         first_time = size if first_time is None else first_time
     return Text(taken, size / 1e6, first_time / 1e6)
+
+
+def write_documents(lines, path, megabytes, *, lines_a_document=20, seed=0):
+    """Write documents of some lines each, blank lines between, repeating all lines with changed words until there is enough.
+
+    From the second time on, every tenth word is another one of the text: what is found again is not the same.
+
+    Args: lines: list of str. path: the file. megabytes: float, 10^6 bytes of UTF-8.
+    Returns: float, its true size in megabytes; the last document may pass the size.
+    Raises: BenchmarkError where there is no text at all.
+    """
+    if not lines:
+        raise BenchmarkError("no text: name files of it by --text")
+    draws = random.Random(seed)
+    shuffled = draws.sample(lines, len(lines))
+    words = [word for line in shuffled for word in line.split(" ")]
+    with open(path, "wb") as file:
+        for number in itertools.count():
+            for first in range(0, len(shuffled), lines_a_document):
+                if file.tell() >= megabytes * 1e6:
+                    return file.tell() / 1e6
+                document = shuffled[first : first + lines_a_document]
+                if number:
+                    document = [_with_other_words(line, words, draws) for line in document]
+                file.write(("\n".join(document) + "\n\n").encode())
+
+
+def _with_other_words(line, words, draws, every=10):
+    own = line.split(" ")
+    first = draws.randrange(every)
+    count = len(range(first, len(own), every))
+    place = draws.randrange(max(1, len(words) - count))
+    own[first::every] = (words[place : place + count] + own[first::every])[:count]
+    return " ".join(own)
 
 
 def count_for(lines, megabytes):

@@ -7,7 +7,8 @@
 
 Some 7 MB of text a second and core. Started again after it was killed, it keeps the shards that are finished. Masks are not among the
 examples: they are drawn while a model trains. The last line is one JSON object: shards, documents, examples, rows, tokens, padding_share
-(of rows as long as they may be), megabytes, seconds, manifest.
+(of rows as long as they may be), megabytes, seconds, manifest. Beside the manifest stands lengths.png: how long examples are, and how much
+of their rows is padding, packed and not.
 """
 
 import argparse
@@ -25,7 +26,7 @@ from keras_bert.data import Corpus
 from keras_bert.data.corpus import SEPARATIONS
 from keras_bert.data.corpus_files import FORMATS
 from keras_bert.files import replaced_file
-from keras_bert.pretraining import ExampleSettings, prepare_pretraining_data
+from keras_bert.pretraining import ExampleSettings, draw_lengths, prepare_pretraining_data
 from keras_bert.pretraining.settings import OBJECTIVES, SENTENCES
 from keras_bert.text import save_vocabulary, train_vocabulary
 
@@ -82,6 +83,7 @@ def main(arguments):
     figures = {name: totals[name] for name in ("shards", "documents", "examples", "rows", "tokens")}
     figures |= {"padding_share": round(1 - totals["tokens"] / max(padded, 1), 4), "megabytes": round(read["bytes"] / 1e6, 3)}
     figures |= {"seconds": round(time.monotonic() - began, 2), "manifest": os.path.join(given.output_dir, "manifest.json")}
+    draw_lengths(given.output_dir)
     sys.stderr.flush()
     print(json.dumps(figures), flush=True)
 

@@ -14,8 +14,9 @@ and days; half_hour is for some 10 MB of text on two CPU cores. --phases LENGTHx
 each phase and decides the learning rate: started again after a kill, such a run goes on, but not to the weights of one without. Without it,
 the same command goes on to those very weights.
 
-OUT holds vocab.txt, examples/, phase-1/, phase-2/, ... (run.json, log.jsonl, tensorboard/, checkpoints/), training_curves.png over all
-phases, and at the end model/: `python examples/finetune_classifier.py --pretrained OUT/model`, `python examples/convert_checkpoint.py`.
+OUT holds vocab.txt, examples/ (its lengths.png: how long they are, and how much is padding), phase-1/, phase-2/, ... (run.json, log.jsonl,
+tensorboard/, checkpoints/), training_curves.png over all phases, and at the end model/: `python examples/finetune_classifier.py
+--pretrained OUT/model`, `python examples/convert_checkpoint.py`.
 
 Several machines and TPU: as examples/finetune_classifier.py; each worker reads files of its own. The last line printed is one JSON object:
 test_nats (the loss of masked words), test_unigram_entropy (of the same words: what a model would have that knows only how frequent each
@@ -23,6 +24,7 @@ is), test_accuracy, test_nsp_accuracy, test_perplexity, steps, tokens_seen, mode
 """
 
 import argparse
+import contextlib
 import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's start-up chatter
@@ -36,7 +38,7 @@ import tensorflow as tf
 from training_flags import DTYPES, print_figures, start
 
 from keras_bert import BertEncoder, BertMaskedLM, BertPretrainer, BertTokenizer
-from keras_bert.files import replaced_file
+from keras_bert.files import is_locked, locked_directory, replaced_file
 from keras_bert.metrics import UnigramEntropy
 from keras_bert.pretraining import (
     RECIPES,
@@ -44,6 +46,7 @@ from keras_bert.pretraining import (
     ExampleSettings,
     MaskingSettings,
     Phase,
+    draw_lengths,
     draw_pretraining_curves,
     evaluation_batches,
     filled_masks,
@@ -59,6 +62,7 @@ from keras_bert.training.run_log import LOG, read_log
 
 PARTS = ("train", "validation", "test")
 ENDLESS = 10**9  # updates of a run that the clock ends
+CHIEF_SECONDS = 300  # that other workers wait for the first one to begin
 
 
 def phase(text):
@@ -129,7 +133,12 @@ def main():
             setattr(options, name, getattr(recipe, name))
     phases = shortened(options.phases or recipe.phases, options)
     strategy = start(options)
-    os.makedirs(options.output_dir, exist_ok=True)
+    # Of several workers the chief alone writes there.
+    with locked_directory(options.output_dir) if is_chief(strategy) else contextlib.nullcontext():
+        run(options, recipe, phases, strategy)
+
+
+def run(options, recipe, phases, strategy):
     with strategy.scope():
         model = make_model(options, recipe, phases, is_chief(strategy))
     directories = {
@@ -200,7 +209,7 @@ def make_model(options, recipe, phases, chief):
 def make_tokenizer(options, recipe, chief):
     path = options.vocabulary or os.path.join(options.output_dir, "vocab.txt")
     if options.vocabulary is None and not chief:
-        wait_for(path)
+        wait_for(path, options.output_dir)
     elif options.vocabulary is None and not os.path.exists(path):
         documents = corpus(options, "train").read()
         pieces = train_vocabulary(documents, options.vocabulary_size or recipe.vocabulary_size, lower_case=not options.cased)
@@ -214,10 +223,18 @@ def corpus(options, part):
     return CorpusPart(options.corpus, part=part, **{name: getattr(options, name) for name in names})
 
 
-def wait_for(path):
-    """Wait until the chief has made a file."""
+def wait_for(path, output_dir):
+    """Wait until the chief has made a file. Raises: RuntimeError where it has not, and has not been at work for CHIEF_SECONDS."""
+    last_seen = time.monotonic()
     while not os.path.exists(path):
-        time.sleep(1)
+        if is_locked(output_dir) is not False:  # None: nobody can tell
+            last_seen = time.monotonic()
+        elif time.monotonic() - last_seen > CHIEF_SECONDS:
+            raise RuntimeError(
+                f"{path} is not there, and for {CHIEF_SECONDS} s no process has been working in {output_dir}: the first worker, which "
+                "makes it, ended or never began; see what it printed, and start all workers again"
+            )
+        time.sleep(min(1, CHIEF_SECONDS))
 
 
 def examples(options, tokenizer, part, each, chief):
@@ -232,8 +249,10 @@ def examples(options, tokenizer, part, each, chief):
     directory = os.path.join(options.output_dir, "examples", f"{part}-{each.length}")
     if chief:
         prepare_pretraining_data(corpus(options, part), directory, tokenizer, settings, workers=options.workers)
+        if part == "train":
+            draw_lengths(directory)
     else:
-        wait_for(os.path.join(directory, "manifest.json"))
+        wait_for(os.path.join(directory, "manifest.json"), options.output_dir)
     return directory
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import errno
 import glob
 import json
 import os
@@ -81,6 +82,85 @@ def replaced_file(path):
         with contextlib.suppress(FileNotFoundError):
             os.remove(aside)
         raise
+
+
+LOCK = ".lock"  # in a directory that a process works in
+_PATIENCE_SECONDS = 2.0  # with one that only looks what is there
+
+
+@contextlib.contextmanager
+def locked_directory(path):
+    """Keep other processes that ask, too, out of a directory, which is made where it is not there.
+
+    The system lets go of the lock when the process ends, also by a kill. Where there are no locks (Windows, some network disks), and in a
+    directory that may not be written to, nothing is locked.
+
+    Args: path: the directory.
+    Raises: BlockingIOError where another process works there, and does not end within two seconds.
+    """
+    os.makedirs(path, exist_ok=True)
+    name = os.path.join(path, LOCK)
+    try:
+        lock = _lock(name, time.monotonic() + _PATIENCE_SECONDS)
+    except BlockingIOError:
+        raise BlockingIOError(
+            errno.EAGAIN, f"another process is working in {path}: wait for it, end it, or give another directory"
+        ) from None
+    try:
+        yield
+    finally:
+        if lock is not None:
+            with contextlib.suppress(OSError):
+                os.remove(name)
+            os.close(lock)
+
+
+def is_locked(path):
+    """Returns: whether a process is in locked_directory of that path; None where there are no locks."""
+    try:
+        import fcntl
+
+        lock = os.open(os.path.join(path, LOCK), os.O_RDONLY)
+    except FileNotFoundError:
+        return False
+    except (ImportError, OSError):
+        return None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return None
+    finally:
+        os.close(lock)
+    return False
+
+
+def _lock(name, deadline):
+    """Returns: descriptor of the locked file; None where it cannot be locked. Raises: BlockingIOError after the deadline."""
+    try:
+        import fcntl
+    except ImportError:
+        return None
+    while True:
+        try:
+            lock = os.open(name, os.O_RDWR | os.O_CREAT, 0o666)
+        except OSError:
+            return None
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            with contextlib.suppress(FileNotFoundError):
+                if os.path.samestat(os.fstat(lock), os.stat(name)):
+                    return lock
+            os.close(lock)  # who held it has deleted it meanwhile
+        except BlockingIOError:
+            os.close(lock)
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+        except OSError:
+            os.close(lock)
+            return None
 
 
 def read_json(path, kind=dict):

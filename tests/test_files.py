@@ -230,3 +230,58 @@ def test_permissions_are_those_of_a_plain_directory_and_the_umask_stays(tmp_path
         monkeypatch.undo()
         os.umask(before)
     assert not changes
+
+
+LOCKING = """
+if __name__ == "__main__":
+    with files.locked_directory(path):
+        print("working", flush=True)
+        sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def impatient(monkeypatch):
+    monkeypatch.setattr(files, "_PATIENCE_SECONDS", 0.1)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such locks")
+def test_a_directory_is_one_process_s_until_it_ends_also_by_a_kill(root, tmp_path, impatient):
+    path = tmp_path / "new"
+    assert files.is_locked(path) is False
+    environment = os.environ | {"PYTHONPATH": str(root)}
+    command = [sys.executable, "-c", PROGRAM + LOCKING, str(path)]
+    process = subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "working\n"
+    assert files.is_locked(path) is True
+    message = f"another process is working in {path}: wait for it, end it, or give another directory"
+    with pytest.raises(BlockingIOError, match=message), files.locked_directory(path):
+        raise AssertionError("two at a time")
+    process.kill()
+    process.communicate()
+    assert os.listdir(path) == [files.LOCK] and files.is_locked(path) is False
+    with files.locked_directory(path):
+        assert files.is_locked(path) is True
+    assert os.listdir(path) == []
+
+
+def test_a_lock_that_was_deleted_meanwhile_is_taken_anew(tmp_path, monkeypatch):
+    """Between another process's opening and locking of the file, its holder ends and deletes it."""
+    fcntl = pytest.importorskip("fcntl")
+    flock, files_locked = fcntl.flock, []
+
+    def late(descriptor, operation):
+        if not files_locked:
+            os.remove(tmp_path / files.LOCK)
+        files_locked.append(os.fstat(descriptor).st_ino)
+        flock(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    with files.locked_directory(tmp_path):
+        assert os.stat(tmp_path / files.LOCK).st_ino == files_locked[-1] and len(files_locked) == 2
+
+
+def test_where_nothing_can_be_locked_work_goes_on(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "fcntl", None)  # importing it now fails, as on Windows
+    with files.locked_directory(tmp_path), files.locked_directory(tmp_path):
+        assert files.is_locked(tmp_path) is None

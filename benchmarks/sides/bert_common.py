@@ -39,8 +39,12 @@ class ClassifierSide:
         self.job = settings["job"]
         self.policy = settings["policy"]
         self.versions = versions(self.libraries)
-        self.batches = random_batches(settings)
+        self.batches = self.make_batches()
         self.prepare()
+
+    def make_batches(self):
+        """Returns: list of dicts of arrays, of a run."""
+        return random_batches(self.settings)
 
     def prepare(self):
         """Load and build."""

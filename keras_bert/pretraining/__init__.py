@@ -6,6 +6,7 @@ from keras_bert.pretraining.curves import draw_pretraining_curves
 from keras_bert.pretraining.dataset import evaluation_batches, training_batches
 from keras_bert.pretraining.filled_masks import filled_masks
 from keras_bert.pretraining.held_out import CorpusPart
+from keras_bert.pretraining.length_picture import draw_lengths
 from keras_bert.pretraining.manifest import read_manifest
 from keras_bert.pretraining.masking import Masker, MaskingSettings
 from keras_bert.pretraining.packing import pack_first_fit
@@ -23,6 +24,7 @@ __all__ = [
     "MaskingSettings",
     "Phase",
     "Recipe",
+    "draw_lengths",
     "draw_pretraining_curves",
     "evaluation_batches",
     "filled_masks",

@@ -4,6 +4,7 @@ import os
 
 from keras_bert.data.corpus import Corpus
 from keras_bert.data.corpus_files import CorpusCounts
+from keras_bert.files import locked_directory
 from keras_bert.pretraining import manifest as manifest_lib
 from keras_bert.pretraining.settings import ExampleSettings
 from keras_bert.pretraining.shards import ShardMaker, cut_into_shards
@@ -34,9 +35,17 @@ def prepare_with_beam(corpus, output_dir, tokenizer, settings=None, *, options=N
     settings = settings or ExampleSettings()
     output_dir = os.path.abspath(os.fspath(output_dir))
     description = manifest_lib.describe(corpus, tokenizer, settings)
-    finished = manifest_lib.begin(output_dir, description)
-    if manifest_lib.is_complete(output_dir):
+    with locked_directory(output_dir):
+        finished = manifest_lib.begin(output_dir, description)
+        if not manifest_lib.is_complete(output_dir):
+            options = options if isinstance(options, PipelineOptions) else PipelineOptions(options or [])
+            with beam.Pipeline(runner=runner, options=options) as pipeline:
+                _build(beam, pipeline, corpus, output_dir, tokenizer, settings, description, finished)
         return manifest_lib.read_manifest(output_dir)
+
+
+def _build(beam, pipeline, corpus, output_dir, tokenizer, settings, description, finished):
+    """Put the steps into a pipeline: read, cut, make, and write the manifest."""
     config = tokenizer_to_config(tokenizer)
 
     def read(part):
@@ -57,9 +66,6 @@ def prepare_with_beam(corpus, output_dir, tokenizer, settings=None, *, options=N
         shards = finished | {shard["shard"]: shard for shard in made}
         manifest_lib.finish(output_dir, description, [shards[shard] for shard in sorted(shards)], counts)
 
-    options = options if isinstance(options, PipelineOptions) else PipelineOptions(options or [])
-    with beam.Pipeline(runner=runner, options=options) as pipeline:
-        runs = pipeline | beam.Create([corpus]) | "Read" >> beam.FlatMap(read).with_outputs(_COUNTS, main="runs")
-        made = runs.runs | beam.Reshuffle() | "Write" >> beam.Map(write) | beam.combiners.ToList()
-        _ = made | "Finish" >> beam.Map(finish, beam.pvalue.AsSingleton(runs[_COUNTS]))
-    return manifest_lib.read_manifest(output_dir)
+    runs = pipeline | beam.Create([corpus]) | "Read" >> beam.FlatMap(read).with_outputs(_COUNTS, main="runs")
+    made = runs.runs | beam.Reshuffle() | "Write" >> beam.Map(write) | beam.combiners.ToList()
+    _ = made | "Finish" >> beam.Map(finish, beam.pvalue.AsSingleton(runs[_COUNTS]))

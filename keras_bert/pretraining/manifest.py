@@ -5,7 +5,7 @@ import hashlib
 import os
 import shutil
 
-from keras_bert.files import read_json, write_json
+from keras_bert.files import LOCK, read_json, write_json
 from keras_bert.pretraining.shards import ENDING, FINISHED, finished_path, written_whole
 from keras_bert.text.serialization import tokenizer_to_dict
 
@@ -37,7 +37,7 @@ def begin(directory, description):
     manifest, begun = os.path.join(directory, MANIFEST), os.path.join(directory, FINISHED, _BEGUN)
     there = next((path for path in (manifest, begun) if os.path.exists(path)), None)
     if there is None:
-        foreign = sorted(set(os.listdir(directory)) - {FINISHED}) if os.path.isdir(directory) else []
+        foreign = sorted(set(os.listdir(directory)) - {FINISHED, LOCK}) if os.path.isdir(directory) else []
         if foreign:
             raise ValueError(f"{directory} holds {', '.join(foreign[:5])}, and no {MANIFEST}; give an empty or a new directory")
         os.makedirs(os.path.join(directory, FINISHED), exist_ok=True)

@@ -10,7 +10,7 @@ import time
 
 from keras_bert.data.corpus import Corpus
 from keras_bert.data.corpus_files import CorpusCounts
-from keras_bert.files import write_json
+from keras_bert.files import locked_directory, write_json
 from keras_bert.pretraining import manifest as manifest_lib
 from keras_bert.pretraining.settings import ExampleSettings
 from keras_bert.pretraining.shards import ShardMaker, cut_into_shards
@@ -37,8 +37,8 @@ def prepare_pretraining_data(corpus, output_dir, tokenizer, settings=None, *, wo
     Returns: dict, the manifest: "settings", "tokenizer", "corpus", "sources", "read", "totals", and of each of "shards" its "files" with
         "name", "length_bin", "rows", "sequences", "tokens", "longest_row", "most_sequences", "bytes" and "sha256".
     Raises: ValueError where the directory holds examples of another corpus or other settings, naming what differs, or other files; and of
-        the corpus as Corpus.read. OSError where a file cannot be written; finished shards stay. RuntimeError where a process is killed,
-        or where the script has no such guard.
+        the corpus as Corpus.read. OSError where a file cannot be written; finished shards stay. BlockingIOError where another process is
+        making examples there. RuntimeError where a process is killed, or where the script has no such guard.
     """
     corpus = corpus if isinstance(corpus, Corpus) else Corpus(corpus)
     settings = settings or ExampleSettings()
@@ -48,9 +48,15 @@ def prepare_pretraining_data(corpus, output_dir, tokenizer, settings=None, *, wo
         raise ValueError(f"workers={workers} is not 1 or more")
     _check_may_start_processes(workers)
     description = manifest_lib.describe(corpus, tokenizer, settings)
-    finished = manifest_lib.begin(output_dir, description)
-    if manifest_lib.is_complete(output_dir):
-        return manifest_lib.read_manifest(output_dir)
+    with locked_directory(output_dir):
+        finished = manifest_lib.begin(output_dir, description)
+        if manifest_lib.is_complete(output_dir):
+            return manifest_lib.read_manifest(output_dir)
+        return _prepare(corpus, output_dir, tokenizer, settings, description, finished, workers, progress)
+
+
+def _prepare(corpus, output_dir, tokenizer, settings, description, finished, workers, progress):
+    """Make what is not finished. Returns: dict, the manifest."""
     counts = CorpusCounts()
     told = _Progress(corpus, description["sources"], enabled=progress)
     runs = enumerate(cut_into_shards(corpus.read(counts), settings))

@@ -54,3 +54,18 @@ def test_count_for_a_size():
     lines = ["a" * 400_000] * 3
     assert text.count_for(lines, 0.5) == (2, 0.8)
     assert text.count_for(lines, 9) == (3, 1.2)
+
+
+def test_documents_that_come_again_have_other_words(tmp_path):
+    lines = [" ".join(f"w{line}-{word}" for word in range(30)) for line in range(50)]
+    size = text.write_documents(lines, tmp_path / "a.txt", 0.03, lines_a_document=20)
+    content = (tmp_path / "a.txt").read_text()
+    assert size == len(content) / 1e6 and 0.03 <= size < 0.036
+    written = content.split("\n")
+    assert [line == "" for line in written[:42]] == [False] * 20 + [True] + [False] * 20 + [True]
+    first, again = [line for line in written if line][:50], [line for line in written if line][50:]
+    assert sorted(first) == sorted(lines)
+    assert len(again) > 40 and not set(again) & set(lines)
+    assert all(len(line.split(" ")) == 30 for line in again)
+    with pytest.raises(BenchmarkError, match="no text"):
+        text.write_documents([], tmp_path / "b.txt", 1)

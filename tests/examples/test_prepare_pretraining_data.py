@@ -33,6 +33,7 @@ def test_the_command_makes_examples(run, tmp_path, review_lines):
     assert figures["rows"] < figures["examples"]
     assert figures["padding_share"] < 0.2
     assert (tmp_path / figures["manifest"]).exists()
+    assert (tmp_path / "out" / "lengths.png").read_bytes()[:4] == b"\x89PNG"
     done = run(*arguments, "--skip_invalid", "--seed", "1")
     assert done.returncode == 1
     assert "settings.seed is 0 there and 1 now" in done.stderr

@@ -5,11 +5,13 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import numpy as np
 import pytest
 
+from keras_bert.files import locked_directory
 from keras_bert.training.run_log import read_log
 
 FLAGS = ["--documents", "blank", "--recipe", "tiny", "--vocabulary_size", 80, "--block_documents", 1, "--workers", 1]
@@ -76,6 +78,7 @@ def test_a_run_that_was_killed_in_the_middle_of_an_epoch_ends_with_the_same_weig
         np.testing.assert_array_equal(one[name], other[name], err_msg=name)
     same = ("test_nats", "test_unigram_entropy", "test_accuracy", "test_nsp_accuracy", "steps", "tokens_seen")
     assert {name: again[name] for name in same} == {name: whole[name] for name in same}
+    assert (tmp_path / "killed" / "examples" / "train-32" / "lengths.png").exists()
     assert (tmp_path / "killed" / "training_curves.png").read_bytes()[:4] == b"\x89PNG"
 
 
@@ -94,6 +97,36 @@ def test_further_pretraining_by_the_clock_and_what_fine_tuning_takes(start, corp
 
     with pytest.warns(UserWarning, match="newly initialised"):
         BertClassifier.from_pretrained(tmp_path / "second" / "model", labels=["a", "b"])
+
+
+def test_a_second_run_in_the_same_directory_is_refused(start, corpus, tmp_path):
+    with locked_directory(tmp_path / "out"):
+        process = start("--corpus", corpus, *FLAGS, "--output_dir", tmp_path / "out")
+        errors = process.communicate()[1]
+    assert process.returncode and f"another process is working in {tmp_path / 'out'}" in errors
+    assert os.listdir(tmp_path / "out") == []
+
+
+def test_workers_wait_for_a_chief_at_work_and_not_for_one_that_ended(tmp_path, monkeypatch):
+    import pretrain
+
+    monkeypatch.setattr(pretrain, "CHIEF_SECONDS", 0.2)
+    path = tmp_path / "vocab.txt"
+    began = time.monotonic()
+
+    def work():
+        with locked_directory(tmp_path):
+            time.sleep(1)
+            path.touch()
+
+    chief = threading.Thread(target=work)
+    chief.start()
+    pretrain.wait_for(path, tmp_path)
+    chief.join()
+    assert time.monotonic() - began > 1
+    path.unlink()
+    with pytest.raises(RuntimeError, match=r"vocab.txt is not there, and for 0.2 s no process has been working in .* ended or never began"):
+        pretrain.wait_for(path, tmp_path)
 
 
 @pytest.mark.slow

@@ -109,6 +109,16 @@ def statistics(texts):
     return len(texts), np.mean([label for *_, label in texts]), *lengths.mean(axis=0), full.mean(), np.mean([t[0][0] for t in texts])
 
 
+def test_half_of_the_second_texts_are_random():
+    """Documents of two short sentences: a coin says whether the second one follows the first. 20,000 tosses, 4 standard deviations."""
+    documents = token_documents([[3, 4]] * 20_000)
+    examples = make_examples(documents, ExampleSettings(short_seq_prob=0), Draws(0))
+    first = examples[examples[:, 0] % 7 == 0]  # where the coin shows random, the second sentence begins an example of its own
+    assert len(first) == 20_000
+    assert abs(first[:, 4].mean() - 0.5) < 4 * 0.5 / 20_000**0.5
+    assert np.all((first[:, 2] == first[:, 1]) == (first[:, 4] == 0))
+
+
 def test_what_is_cut_at_the_start_of_a_text_is_a_binomial_share():
     # A document of 12 tokens, and others of one: 7 of 12 + 1 are cut for 6 to be left, k of them at the start.
     documents = token_documents([[12]] + [[1]] * 20)

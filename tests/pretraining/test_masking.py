@@ -227,6 +227,48 @@ def test_words_of_a_segmenter(tokenizer):
     assert seen == {(1, 2, 3, 4), (1, 2, 5, 6), (3, 4, 5, 6)}
 
 
+@pytest.mark.slow
+def test_a_million_masked_tokens(tokenizer):
+    """Counts, kinds and places, of a phase of rows of 512. Some 10 s."""
+    sequences = make_sequences(2000, longest=512, seed=1)
+    settings = MaskingSettings(max_predictions=77)
+    masker = tf.function(Masker(tokenizer, settings, slots=settings.slots(512)), autograph=False)
+    batch = as_batch(sequences, 512)
+    before, kinds, total, epoch_seed = batch["input_ids"].numpy(), np.zeros(3), 0, 0
+    expected = [min(77, max(1, round(len(sequence) * 0.15))) for sequence in sequences]
+    while total < 1_000_000:
+        masked = {name: value.numpy() for name, value in masker(batch, draws_of(2000, 512, epoch_seed=epoch_seed)).items()}
+        real = masked["masked_weights"] == 1
+        assert real.sum(axis=1).tolist() == expected
+        old, new = (np.take_along_axis(ids, masked["masked_positions"], axis=1)[real] for ids in (before, masked["input_ids"]))
+        np.testing.assert_array_equal(old, masked["masked_ids"][real])
+        assert not np.isin(old, list(SPECIAL)).any()
+        assert ((masked["input_ids"] != before).sum(axis=1) <= expected).all()
+        kinds += [(new == MASK).sum(), ((new != MASK) & (new != old)).sum(), (new == old).sum()]
+        total, epoch_seed = total + int(real.sum()), epoch_seed + 1
+    by_chance = 1 / len(PIECES)  # that a random piece is [MASK], or the old one
+    shares = np.array([0.8 + 0.1 * by_chance, 0.1 * (1 - 2 * by_chance), 0.1 + 0.1 * by_chance])
+    assert ((kinds - shares * total) ** 2 / (shares * total)).sum() < 13.8  # two degrees of freedom, p = 0.001
+
+
+@pytest.mark.slow
+def test_the_mean_span_of_what_is_masked_is_3_797(tokenizer):
+    """The first span of a text, where no other of its first six anchors is near: what is masked there is its length as drawn."""
+    settings = MaskingSettings(unit="span", share=0.05, max_predictions=10)
+    lengths, rows = [], 4000
+    for epoch_seed in range(5):
+        masked = masked_of(tokenizer, settings, [[CLS, *[5] * 198, SEP]] * rows, 200, epoch_seed=epoch_seed)
+        anchors = draws_of(rows, 200, epoch_seed=epoch_seed).numpy()[:, 1:-1, 0].argsort(axis=1)[:, :6] + 1
+        for row, (anchor, *others) in enumerate(anchors.tolist()):
+            if anchor < 180 and all(abs(anchor - other) > 10 for other in others):
+                chosen, length = set(positions_of(masked, row)), 0
+                while anchor + length in chosen:
+                    length += 1
+                lengths.append(length)
+    assert len(lengths) > 8000 and max(lengths) == 10
+    assert np.mean(lengths) == pytest.approx(3.797, abs=4 * np.std(lengths) / len(lengths) ** 0.5)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

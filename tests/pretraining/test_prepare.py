@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_bert import BertTokenizer
+from keras_bert import BertTokenizer, files
 from keras_bert.data import Corpus
 from keras_bert.pretraining import (
     ExampleSettings,
@@ -220,9 +220,20 @@ def test_a_fault_in_the_corpus_loses_no_finished_shard(tmp_path, texts, made, to
     assert contents(directory) == contents(made[0])
 
 
+def test_a_directory_in_which_another_process_works_is_refused(made, tmp_path, texts, tokenizer, monkeypatch):
+    monkeypatch.setattr(files, "_PATIENCE_SECONDS", 0.1)
+    directory = tmp_path / "examples"
+    with files.locked_directory(directory), pytest.raises(BlockingIOError, match=r"another process is working in .*examples: wait for it"):
+        prepare_pretraining_data(Corpus(texts), directory, tokenizer, SETTINGS, workers=1, progress=False)
+    assert os.listdir(directory) == []
+    (directory / files.LOCK).touch()  # a killed process left it
+    prepare_pretraining_data(Corpus(texts), directory, tokenizer, SETTINGS, workers=1, progress=False)
+    assert contents(directory) == contents(made[0])
+
+
 PROGRAM = """
 import json, resource, sys
-from keras_bert import BertTokenizer
+from keras_bert import BertTokenizer, files
 from keras_bert.data import Corpus
 from keras_bert.pretraining import ExampleSettings, prepare_pretraining_data
 
