@@ -45,6 +45,7 @@ class Servable(tf.Module):
         network = task.network if network is None else network
         predictor = Predictor(_WithNetwork(task, call or network), task.preprocessor, answers=True)
         self._tokenizer = task.tokenizer  # SentencePiece's is a resource, which must be tracked
+        self._decoder_tokenizer = getattr(task.preprocessor, "decoder_tokenizer", None)  # which needs be none of the task's
         held = {id(weight) for weight in constants}
         # Only what is tracked is saved. Keras hides its TensorFlow variables behind `value`.
         self._variables = [weight.value for weight in network.weights if id(weight) not in held]
@@ -132,5 +133,5 @@ class _WithNetwork:
         self._task = task
         self._call = call
 
-    def predicted(self, inputs):
-        return self._task.predictions(self._task.through(functools.partial(self._call, training=False), inputs))
+    def predicted(self, inputs, **options):
+        return self._task.predictions(self._task.through(functools.partial(self._call, training=False, **options), inputs))
