@@ -102,7 +102,7 @@ class Decoder(keras.layers.Layer):
         for block, cache, (key, value) in zip(self.blocks, caches, projected, strict=True):
             x, cache = block.step(x, cache, position, mask, key, value, source_mask)
             after.append(cache)
-        return self.head(x), tuple(after)
+        return self.head(x, few_rows=True), tuple(after)
 
     def compute_output_spec(self, input_ids, source, attention_mask, training=None):
         return keras.KerasTensor((*input_ids.shape, self.config.vocab_size), dtype="float32")
