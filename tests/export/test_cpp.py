@@ -26,6 +26,7 @@ from keras_bert import (
     BertMultipleChoice,
     BertQuestionAnswerer,
     BertSemanticRoleLabeler,
+    BertSeq2Seq,
     BertTagger,
     BertTokenizer,
 )
@@ -48,6 +49,7 @@ TASKS = {  # class, labels, options, and which of the inputs it is asked
     "embedder": (BertEmbedder, None, {"text_pair": False}, "texts"),
     "question_answerer": (BertQuestionAnswerer, None, {"null_threshold": -7.3, "n_best": 5}, "questions"),  # half have none
     "multiple_choice": (BertMultipleChoice, None, {}, "choices"),
+    "seq2seq": (BertSeq2Seq, None, {"num_beams": 2, "num_answers": 2, "max_target_length": 12, "restore_case": True}, "texts"),
 }
 
 
