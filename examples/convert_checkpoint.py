@@ -72,7 +72,8 @@ def convert(source, output_dir, format, *, input_format=None):
 
 def probe_batch(network):
     """Random ids, two texts a row, padding, and a few positions to ask about."""
-    config = getattr(network, "encoder", network).config
+    encoder = getattr(network, "encoder", network)
+    config = encoder.config
     generator = np.random.default_rng(0)
     length = min(32, config.max_position_embeddings)
     places = np.arange(length)[None]
@@ -82,6 +83,7 @@ def probe_batch(network):
         features.TOKEN_TYPE_IDS: (places >= ends // 2) * (places < ends) * min(1, config.type_vocab_size - 1),
         features.ATTENTION_MASK: places < ends,
         features.MASKED_POSITIONS: generator.integers(0, length // 2, (3, 4)),
+        features.DECODER_INPUT_IDS: generator.integers(0, getattr(network, "decoder", encoder).config.vocab_size, (3, 4)),
     }
     return {name: batch[name].astype(features.DTYPE) for name in network.input}
 

@@ -1,5 +1,7 @@
 """The network that is served: in which dtype it computes, and whether its weights are variables or constants of the graph."""
 
+import functools
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -35,19 +37,27 @@ def frozen(network):
     constants they gain nothing, and BERT-base's made the first answer wait 6 seconds more.
 
     Args: network: one of keras_bert.models with an encoder.
-    Returns: function (inputs: dict, training=False) -> what the network gives. All that call it share one set of constants.
+    Returns: function (inputs: dict, training=False, **options) -> what the network gives; options are those of its call, no tensors. All
+        that call it with the same ones share one set of constants.
     """
+    functions = {}
     values = [(weight, weight.numpy()) for weight in frozen_weights(network)]
 
-    def call(inputs):
+    def call(inputs, **options):
         # Constants of this function's graph: captured from outside they would be arguments, which no kernel may keep.
         constants = [(weight, tf.constant(value)) for weight, value in values]
         with keras.StatelessScope(state_mapping=constants):
-            return network(inputs, training=False)
+            return network(inputs, training=False, **options)
 
     signature = {name: tf.TensorSpec([None, None], features.DTYPE, name=name) for name in network.input}
-    function = tf.function(call, input_signature=[signature], autograph=False)
-    return lambda inputs, training=False: function({name: inputs[name] for name in signature})
+
+    def answer(inputs, training=False, **options):
+        key = tuple(sorted(options.items()))
+        if key not in functions:
+            functions[key] = tf.function(functools.partial(call, **options), input_signature=[signature], autograph=False)
+        return functions[key]({name: inputs[name] for name in signature})
+
+    return answer
 
 
 def frozen_weights(network):

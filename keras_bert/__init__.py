@@ -21,6 +21,7 @@ _HOMES = {
     "BertPretrainer": "keras_bert.tasks",
     "BertQuestionAnswerer": "keras_bert.tasks",
     "BertSemanticRoleLabeler": "keras_bert.tasks",
+    "BertSeq2Seq": "keras_bert.tasks",
     "BertTagger": "keras_bert.tasks",
     "BertTokenizer": "keras_bert.text",
     "CharacterTokenizer": "keras_bert.text",

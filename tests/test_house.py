@@ -13,7 +13,7 @@ import pytest
 LEVELS = {
     "version": -2, "files": -2, "lazy": -2,
     "safetensors_file": -1,
-    "config": 0, "features": 0, "labels": 0, "tags": 0, "problem_type": 0, "similarity": 0,
+    "config": 0, "features": 0, "labels": 0, "tags": 0, "problem_type": 0, "similarity": 0, "generation": 0,
     "text": 1, "layers": 1,
     "data": 2, "models": 2, "preprocessing": 2, "metrics": 2,
     "checkpoints": 3, "training": 3,

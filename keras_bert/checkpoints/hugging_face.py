@@ -14,7 +14,7 @@ from keras_bert.checkpoints.checkpoint import Checkpoint
 from keras_bert.checkpoints.rows import TRANSPOSED, Row, dense_rows, norm_rows
 from keras_bert.checkpoints.weights import with_rows
 from keras_bert.config import BertConfig
-from keras_bert.files import replaced_directory, write_json
+from keras_bert.files import read_json, replaced_directory, write_json
 from keras_bert.safetensors_file import SafetensorsFile, ShardedSafetensors, write_safetensors
 
 FORMAT = "hugging_face"
@@ -56,8 +56,12 @@ def open_checkpoint(directory):
     Returns: Checkpoint.
     Raises: ValueError naming file and tensor where something cannot be used.
     """
+    if is_encoder_decoder(directory):
+        from keras_bert.checkpoints import encoder_decoder
+
+        return encoder_decoder.open_checkpoint(directory)
     config = BertConfig.from_json_file(os.path.join(directory, CONFIG))
-    tensors = _open_tensors(directory)
+    tensors = open_tensors(directory)
     architectures = config.extra.get("architectures")
     network = next((NETWORKS[name] for name in architectures if name in NETWORKS), "BertEncoder") if architectures else None
     _check_decoder(config, tensors)
@@ -77,6 +81,12 @@ def open_checkpoint(directory):
         is_expected=lambda name: bool(_KNOWN_ELSEWHERE.match(name)),
         is_of_encoder=lambda name: name.startswith(("encoder.", "embeddings.")) and not name.endswith("position_ids"),
     )
+
+
+def is_encoder_decoder(directory):
+    """Whether a Transformers directory holds an EncoderDecoderModel: two models in one file."""
+    values = read_json(os.path.join(directory, CONFIG))
+    return isinstance(values, dict) and values.get("model_type") == "encoder-decoder"
 
 
 def rows(config, *, masked_lm_bias=_BIAS):
@@ -123,6 +133,10 @@ def write(directory, network, *, labels=None, tokenizer=None):
     Raises: ValueError where Transformers has no such network or setting, or the directory holds other things.
     """
     kind = type(network).__name__
+    if kind == "Seq2Seq":
+        from keras_bert.checkpoints import encoder_decoder
+
+        return encoder_decoder.write(directory, network, tokenizer=tokenizer)
     if kind not in _ARCHITECTURES:
         raise ValueError(f"Transformers' BERT has no {kind}; it has {', '.join(_ARCHITECTURES)}")
     if getattr(network, "pooling", "pooler") != "pooler":
@@ -215,7 +229,8 @@ def activation_of(function):
     return _FUNCTIONS.get(function, function)
 
 
-def _open_tensors(directory):
+def open_tensors(directory):
+    """The weights of a directory, by modern names. Returns: SafetensorsFile or ShardedSafetensors."""
     path = os.path.join(directory, WEIGHTS)
     if os.path.exists(path):
         tensors = SafetensorsFile(path, rename=_modern_name)

@@ -76,10 +76,24 @@ def norm_rows(path, name, *, gamma="gamma", beta="beta"):
     return [Row(f"{path}/gamma", (f"{name}{gamma}",)), Row(f"{path}/beta", (f"{name}{beta}",))]
 
 
-ENCODER, POOLER = "encoder", "pooler"
+ENCODER, POOLER, DECODER = "encoder", "pooler", "decoder"
+# Parts of a decoder, which a checkpoint of an encoder has, or has not, each by itself.
+CROSS_ATTENTION = "decoder/cross_attention"
+DECODER_WORDS = ("decoder/embeddings/word", "decoder/masked_lm/bias")  # with a row for each piece of its vocabulary
 
 
 def part_of(path):
-    """What a variable belongs to. Args: path: of it. Returns: "encoder", "pooler", or the name of a head's layer."""
-    first = path.split("/", 1)[0]
+    """What a variable belongs to.
+
+    Args: path: of it. Returns: "encoder", "pooler", or the name of a head's layer; of a decoder "decoder" for its embeddings and blocks,
+        CROSS_ATTENTION, one of DECODER_WORDS, or "decoder/" and the name of its head's layer.
+    """
+    first, _, rest = path.partition("/")
+    if first == DECODER and rest:
+        if "/cross_attention" in rest:
+            return CROSS_ATTENTION
+        if path in DECODER_WORDS:
+            return path
+        part = part_of(rest)
+        return DECODER if part == ENCODER else f"{DECODER}/{part}"
     return ENCODER if first == "embeddings" or first.startswith("layer_") else first

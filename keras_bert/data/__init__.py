@@ -10,6 +10,7 @@ from keras_bert.data.embedding_examples import read_embedding_examples
 from keras_bert.data.frames import Frame, PropbankSentence, arguments_of, frame_tags, propbank_dataset, role_labels
 from keras_bert.data.intent_slots import intent_slot_labels, intent_slots_dataset, read_intent_slots
 from keras_bert.data.multiple_choice import read_multiple_choice
+from keras_bert.data.parallel import read_parallel
 from keras_bert.data.propbank import read_propbank, write_props
 from keras_bert.data.role_examples import role_examples
 from keras_bert.data.sentences import split_sentences
@@ -44,6 +45,7 @@ __all__ = [
     "read_intent_slots",
     "read_labels",
     "read_multiple_choice",
+    "read_parallel",
     "read_propbank",
     "read_squad",
     "read_tags",

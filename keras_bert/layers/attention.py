@@ -66,19 +66,14 @@ class AttentionMask(keras.layers.Layer):
         return super().get_config() | {"packed": self.packed}
 
 
-@keras.saving.register_keras_serializable(package="keras_bert")
-class MultiHeadSelfAttention(keras.layers.Layer):
-    """Scaled dot-product self-attention with its output projection; query, key and value come of one product.
+class MultiHeadAttention(keras.layers.Layer):
+    """Scaled dot-product attention with its output projection. A subclass makes the projections of query, key and value.
 
     Args:
         num_heads: heads; they share hidden_size evenly.
         hidden_size: features of a token, in and out.
         dropout: rate on the probabilities.
         initializer_range: standard deviation of new weights.
-    Call: x: [batch, length, hidden_size]; mask: additive float32, broadcastable to [batch, heads, query, key]; defer_bias: leave
-        the output projection's bias to the caller, see FlatDense.product; queries: let only the first so many tokens ask; None: all.
-    Returns: [batch, query, hidden_size]; with return_attention_scores=True also the probabilities before dropout,
-        [batch, heads, query, key].
     Source: Vaswani et al. 2017; google-research/bert modeling.py attention_layer.
     """
 
@@ -91,25 +86,25 @@ class MultiHeadSelfAttention(keras.layers.Layer):
         self.hidden_size = hidden_size
         self.dropout = dropout
         self.initializer_range = initializer_range
-
-        def dense(name, units):
-            return FlatDense(units, kernel_initializer=bert_initializer(initializer_range), dtype=self.dtype_policy, name=name)
-
-        self.qkv = dense("qkv", 3 * hidden_size)
-        self.output_dense = dense("output", hidden_size)
+        self.make_projections()
+        self.output_dense = self.dense("output", hidden_size)
         self.probabilities_dropout = Dropout(dropout, dtype=self.dtype_policy, name="dropout")
 
-    def build(self, x_shape, mask_shape=None):
-        self.qkv.build(x_shape)
-        self.output_dense.build((*x_shape[:-1], self.hidden_size))
+    def make_projections(self):
+        """Set the dense layers that query, key and value come of."""
+        raise NotImplementedError
 
-    def call(self, x, mask, training=None, return_attention_scores=False, defer_bias=False, queries=None):
+    def dense(self, name, units):
+        return FlatDense(units, kernel_initializer=bert_initializer(self.initializer_range), dtype=self.dtype_policy, name=name)
+
+    def attend(self, query, key, value, mask, training=None, return_attention_scores=False, defer_bias=False):
+        """Attention and output projection of what is projected already.
+
+        Args: query: [batch, heads, query, head_size]. key, value: [batch, heads, key, head_size]. mask, others: see
+            MultiHeadSelfAttention.
+        Returns: as MultiHeadSelfAttention.
+        """
         head_size = self.hidden_size // self.num_heads
-        if queries is None:
-            query, key, value = self._heads(self._projected(x, training), 3)
-        else:
-            query, key, value = self._heads_of_first(x, queries)
-            mask = mask if mask.shape[2] == 1 else mask[:, :, :queries]
         scores, scale = ops.matmul(query, ops.transpose(key, (0, 1, 3, 2))), head_size**-0.5  # (B, N, Q, T)
         seed = self.probabilities_dropout.next_seed(training)
         context = kernels.attended(
@@ -124,6 +119,50 @@ class MultiHeadSelfAttention(keras.layers.Layer):
             output = self.output_dense(ops.reshape(context, (-1, length, self.hidden_size)))
         return (output, kernels.probabilities(scores, mask, scale)) if return_attention_scores else output
 
+    def heads(self, projected, parts):
+        """[batch, length, parts * hidden_size] -> list of `parts` of [batch, heads, length, head_size]."""
+        shape = (-1, ops.shape(projected)[1], parts, self.num_heads, self.hidden_size // self.num_heads)
+        return ops.unstack(ops.transpose(ops.reshape(projected, shape), (2, 0, 3, 1, 4)), parts, axis=0)
+
+    def get_config(self):
+        return super().get_config() | {
+            "num_heads": self.num_heads,
+            "hidden_size": self.hidden_size,
+            "dropout": self.dropout,
+            "initializer_range": self.initializer_range,
+        }
+
+
+@keras.saving.register_keras_serializable(package="keras_bert")
+class MultiHeadSelfAttention(MultiHeadAttention):
+    """Self-attention; query, key and value come of one product.
+
+    Args: see MultiHeadAttention.
+    Call: x: [batch, length, hidden_size]; mask: additive float32, broadcastable to [batch, heads, query, key]; defer_bias: leave
+        the output projection's bias to the caller, see FlatDense.product; queries: let only the first so many tokens ask; None: all.
+    Returns: [batch, query, hidden_size]; with return_attention_scores=True also the probabilities before dropout,
+        [batch, heads, query, key].
+    """
+
+    def make_projections(self):
+        self.qkv = self.dense("qkv", 3 * self.hidden_size)
+
+    def build(self, x_shape, mask_shape=None):
+        self.qkv.build(x_shape)
+        self.output_dense.build((*x_shape[:-1], self.hidden_size))
+
+    def call(self, x, mask, training=None, return_attention_scores=False, defer_bias=False, queries=None):
+        if queries is None:
+            query, key, value = self.project(x, training)
+        else:
+            query, key, value = self._heads_of_first(x, queries)
+            mask = mask if mask.shape[2] == 1 else mask[:, :, :queries]
+        return self.attend(query, key, value, mask, training, return_attention_scores, defer_bias)
+
+    def project(self, x, training=None):
+        """Returns: list of query, key and value, [batch, heads, length, head_size] each."""
+        return self.heads(self._projected(x, training), 3)
+
     def _projected(self, x, training):
         """Query, key and value: [batch, length, 3 * hidden_size]."""
         bias = self.qkv.deferred_bias if self.qkv.bias_apart(training) else None
@@ -133,16 +172,11 @@ class MultiHeadSelfAttention(keras.layers.Layer):
         # After the reshape, so that TensorFlow does not fuse it.
         return ops.add(ops.reshape(product, (-1, ops.shape(x)[1], 3 * self.hidden_size)), bias)
 
-    def _heads(self, projected, parts):
-        """[batch, length, parts * hidden_size] -> list of `parts` of [batch, heads, length, head_size]."""
-        shape = (-1, ops.shape(projected)[1], parts, self.num_heads, self.hidden_size // self.num_heads)
-        return ops.unstack(ops.transpose(ops.reshape(projected, shape), (2, 0, 3, 1, 4)), parts, axis=0)
-
     def _heads_of_first(self, x, queries):
         """Query of the first tokens; key and value of all."""
         first = x[:, :queries]
         if self.qkv.deferred_bias is None:  # quantized, say: no part of the product can be had alone
-            query, key, value = self._heads(self.qkv(x), 3)
+            query, key, value = self.heads(self.qkv(x), 3)
             return query[:, :, :queries], key, value
         kernel, bias, size = ops.cast(self.qkv.kernel, self.compute_dtype), self.qkv.deferred_bias, self.hidden_size
 
@@ -150,7 +184,7 @@ class MultiHeadSelfAttention(keras.layers.Layer):
             product = ops.matmul(ops.reshape(x, (-1, size)), kernel)
             return ops.add(ops.reshape(product, (-1, ops.shape(x)[1], kernel.shape[1])), bias)
 
-        return self._heads(projected(first, kernel[:, :size], bias[:size]), 1) + self._heads(projected(x, kernel[:, size:], bias[size:]), 2)
+        return self.heads(projected(first, kernel[:, :size], bias[:size]), 1) + self.heads(projected(x, kernel[:, size:], bias[size:]), 2)
 
     def compute_output_spec(self, x, mask, training=None, return_attention_scores=False, defer_bias=False, queries=None):
         batch, length = x.shape[:2]
@@ -159,11 +193,3 @@ class MultiHeadSelfAttention(keras.layers.Layer):
         if not return_attention_scores:
             return output
         return output, keras.KerasTensor((batch, self.num_heads, queries, length), dtype="float32")
-
-    def get_config(self):
-        return super().get_config() | {
-            "num_heads": self.num_heads,
-            "hidden_size": self.hidden_size,
-            "dropout": self.dropout,
-            "initializer_range": self.initializer_range,
-        }

@@ -131,11 +131,22 @@ class PostNormBlock(keras.layers.Layer):
         # One row a token: TensorFlow fuses bias and activation with a product that no reshape parts from them.
         shape, flat = ops.shape(x), (-1, self.hidden_size)
         x, attended = ops.reshape(x, flat), ops.reshape(attended, flat)  # (B*T, H)
-        x = self._add_and_norm(attended, self.attention.output_dense, x, self.attention_dropout_layer, self.attention_norm, training)
-        transformed = self._transformed_in_training(x) if training else self._transformed(x)
-        x = self._add_and_norm(transformed, self.output_dense, x, self.output_dropout_layer, self.output_norm, training)
-        x = ops.reshape(x, shape)
+        x = ops.reshape(self.feed_forward(self.after_attention(attended, x, training), training), shape)
         return (x, *probabilities) if return_attention_scores else x
+
+    def after_attention(self, attended, x, training=None):
+        """Residual and LayerNorm behind the attention.
+
+        Args: attended: its output, without the bias of the output projection where that is apart. x: what it was given. Both [rows,
+            hidden_size].
+        Returns: [rows, hidden_size].
+        """
+        return self.add_and_norm(attended, self.attention.output_dense, x, self.attention_dropout_layer, self.attention_norm, training)
+
+    def feed_forward(self, x, training=None):
+        """The feed-forward network, residual and LayerNorm. Args: x: [rows, hidden_size]. Returns: the same."""
+        transformed = self._transformed_in_training(x) if training else self._transformed(x)
+        return self.add_and_norm(transformed, self.output_dense, x, self.output_dropout_layer, self.output_norm, training)
 
     def _transformed(self, x):
         """The feed-forward network's two layers, the second without its bias where that is apart."""
@@ -151,8 +162,8 @@ class PostNormBlock(keras.layers.Layer):
             return self.output_dense.product(self.activation(x, bias, training=True), True)
         return self.activation(x, bias, kernel=self.output_dense.kernel, training=True)
 
-    def _add_and_norm(self, x, dense, residual, dropout, norm, training):
-        """x: of `dense`; without its bias where bias_apart."""
+    def add_and_norm(self, x, dense, residual, dropout, norm, training):
+        """LayerNorm of residual + dropout(x). Args: x: of `dense`; without its bias where bias_apart."""
         return kernels.layer_norm(
             x,
             norm.gamma,

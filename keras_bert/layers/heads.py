@@ -18,7 +18,8 @@ class MaskedLMHead(keras.layers.Layer):
         hidden_act: activation of the transform, as in BertConfig.
         layer_norm_eps: epsilon of its normalisation.
         initializer_range: standard deviation of new weights.
-    Call: sequence_output: [batch, length, hidden_size]; masked_positions: int32 [batch, max_predictions], positions in a row.
+    Call: sequence_output: [batch, length, hidden_size]; masked_positions: int32 [batch, max_predictions], positions in a row; None: all;
+        few_rows: whether few vectors are asked about, as in writing token by token: the product is then taken the other way round.
     Returns: float32 [batch, max_predictions, vocab_size], before softmax.
     Source: google-research/bert run_pretraining.py get_masked_lm_output.
     """
@@ -48,21 +49,25 @@ class MaskedLMHead(keras.layers.Layer):
         # Added to float32 logits.
         self.bias = self.add_weight(name="bias", shape=(self.vocab_size,), initializer="zeros", autocast=False)
 
-    def call(self, sequence_output, masked_positions, training=None):
+    def call(self, sequence_output, masked_positions=None, training=None, few_rows=False):
         if self._word_table is None:
             raise ValueError("a MaskedLMHead decodes by a word embedding: call tie(embeddings) first")
         batch = ops.shape(sequence_output)[0]
-        x = ops.reshape(vectors_at(sequence_output, masked_positions), (-1, self.hidden_size))  # (B*P, H)
+        asked = sequence_output if masked_positions is None else vectors_at(sequence_output, masked_positions)
+        x = ops.reshape(asked, (-1, self.hidden_size))  # (B*P, H)
         x = self.dense(x)
         with keras.name_scope("dense_activation"):  # as in PostNormBlock
             x = self.activation(x, training=training)
         x = kernels.layer_norm(x, self.norm.gamma, self.norm.beta, epsilon=self.norm.epsilon, training=training)
         table = ops.cast(self._word_table(), self.compute_dtype)  # (V, H)
-        logits = ops.cast(ops.matmul(x, ops.transpose(table)), "float32") + ops.cast(self.bias, "float32")
-        return ops.reshape(logits, (batch, ops.shape(masked_positions)[1], self.vocab_size))
+        # Of few rows, oneDNN lays the table out anew each time where it is transposed: half of the product's time.
+        product = ops.transpose(ops.matmul(table, ops.transpose(x))) if few_rows else ops.matmul(x, ops.transpose(table))
+        logits = ops.cast(product, "float32") + ops.cast(self.bias, "float32")
+        return ops.reshape(logits, (batch, ops.shape(asked)[1], self.vocab_size))
 
-    def compute_output_spec(self, sequence_output, masked_positions, training=None):
-        return keras.KerasTensor((*masked_positions.shape, self.vocab_size), dtype="float32")
+    def compute_output_spec(self, sequence_output, masked_positions=None, training=None, few_rows=False):
+        asked = sequence_output.shape[:2] if masked_positions is None else masked_positions.shape
+        return keras.KerasTensor((*asked, self.vocab_size), dtype="float32")
 
     def get_config(self):
         return super().get_config() | {

@@ -20,6 +20,8 @@ from keras_bert.metrics.span_accuracy import SpanAccuracy
 from keras_bert.metrics.squad_score import score_squad
 from keras_bert.metrics.threshold import choose_threshold
 from keras_bert.metrics.unigram_entropy import UnigramEntropy
+from keras_bert.metrics.written_score import score_summaries, score_translations
+from keras_bert.metrics.written_tokens import WrittenTokens
 from keras_bert.similarity import SIMILARITIES, pair_similarities, similarities
 
 __all__ = [
@@ -31,6 +33,7 @@ __all__ = [
     "PearsonCorrelation",
     "SpanAccuracy",
     "UnigramEntropy",
+    "WrittenTokens",
     "adapted",
     "choose_threshold",
     "draw_confusions",
@@ -49,6 +52,8 @@ __all__ = [
     "score_numbers",
     "score_roles",
     "score_squad",
+    "score_summaries",
+    "score_translations",
     "similarities",
     "spearman",
 ]

@@ -64,7 +64,7 @@ class BertEncoder(keras.Model):
         if packed:
             embedding_arguments.append(inputs[features.POSITION_IDS])
         initializer_range = config.initializer_range if initialize else 0.0
-        x = _embeddings(config, policy, initializer_range)(*embedding_arguments)
+        x = make_embeddings(config, policy, initializer_range)(*embedding_arguments)
         hidden_states, attention_scores = [x], []
         for index in range(config.num_hidden_layers):
             block = _block(config, index, policy, initializer_range)
@@ -98,7 +98,7 @@ class BertEncoder(keras.Model):
         arguments = [inputs[features.INPUT_IDS], inputs[features.TOKEN_TYPE_IDS]]
         x = self.get_layer("embeddings")(*arguments, training=training)
         attention_mask = self.get_layer("mask")(inputs[features.ATTENTION_MASK])
-        *blocks, last = self._blocks()
+        *blocks, last = self.blocks()
         for block in blocks:
             x = block(x, attention_mask, training=training)
         x = last(x, attention_mask, training=training, queries=1)
@@ -108,7 +108,7 @@ class BertEncoder(keras.Model):
         if not first_token_only:
             return super().compute_output_spec(inputs, training=training, mask=mask)
         self._check_first_token()
-        batch, dtype = inputs[features.INPUT_IDS].shape[0], self._blocks()[-1].compute_dtype
+        batch, dtype = inputs[features.INPUT_IDS].shape[0], self.blocks()[-1].compute_dtype
         sequence_output = keras.KerasTensor((batch, 1, self.config.hidden_size), dtype=dtype)
         pooled_output = keras.KerasTensor((batch, self.config.hidden_size), dtype=dtype)
         return {"sequence_output": sequence_output} | ({"pooled_output": pooled_output} if self.pooler else {})
@@ -119,14 +119,15 @@ class BertEncoder(keras.Model):
 
     @property
     def rematerialize(self):
-        return self._blocks()[0].rematerialize
+        return self.blocks()[0].rematerialize
 
     @rematerialize.setter
     def rematerialize(self, value):
-        for block in self._blocks():
+        for block in self.blocks():
             block.rematerialize = value
 
-    def _blocks(self):
+    def blocks(self):
+        """Returns: list of PostNormBlock, the first layer first."""
         return [layer for layer in self.layers if isinstance(layer, PostNormBlock)]
 
     def quantize(self, mode=None, config=None, **kwargs):
@@ -150,7 +151,8 @@ class BertEncoder(keras.Model):
         return cls(**{**config, "config": BertConfig.from_dict(config["config"])})
 
 
-def _embeddings(config, policy, initializer_range):
+def make_embeddings(config, policy, initializer_range):
+    """The embeddings of a configuration."""
     return BertEmbeddings(
         config.vocab_size,
         config.hidden_size,

@@ -10,6 +10,7 @@ from keras_bert.preprocessing.parts import split_parts
 from keras_bert.preprocessing.preprocessor import Preprocessor, Rows, example_lengths, fill_up, take_examples
 from keras_bert.preprocessing.question_answering import QuestionAnsweringPreprocessor
 from keras_bert.preprocessing.role_labeling import RoleLabelingPreprocessor
+from keras_bert.preprocessing.seq2seq import Seq2SeqPreprocessor
 from keras_bert.preprocessing.tagging import TaggingPreprocessor
 from keras_bert.preprocessing.text import TextPreprocessor
 
@@ -25,6 +26,7 @@ __all__ = [
     "QuestionAnsweringPreprocessor",
     "RoleLabelingPreprocessor",
     "Rows",
+    "Seq2SeqPreprocessor",
     "TaggingPreprocessor",
     "TextPreprocessor",
     "example_lengths",

@@ -82,6 +82,7 @@ class Preprocessor:
         labelled_as: how targets are given, for an error where they are missing.
         several_rows: whether an example may be several rows.
         rows_at_once: rows that the network answers at a time, for the memory that they take; None: all of a batch's examples.
+        network_options: keyword arguments, beside the inputs, with which the network is called for predictions and answers.
         fills_up: whether batches to learn from end in blank rows where examples are of several rows, see fill_up.
         counted: dict of answer -> name of the answer that counts it, where examples differ in number: the first is a rectangle,
             padded, and `answer` cuts it to the count.
@@ -94,6 +95,7 @@ class Preprocessor:
     labelled_as = "fit(texts, labels), evaluate(texts, labels)"
     several_rows = False
     rows_at_once: int | None = None
+    network_options: dict[str, Any] = {}  # noqa: RUF012 - never changed
     fills_up = False
     counted: dict[str, str] = {}  # noqa: RUF012 - never changed
     records: dict[str, dict[str, str]] = {}  # noqa: RUF012 - never changed

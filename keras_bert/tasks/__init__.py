@@ -15,6 +15,7 @@ _HOMES = {
     "BertPretrainer": "keras_bert.tasks.classes",
     "BertQuestionAnswerer": "keras_bert.tasks.classes",
     "BertSemanticRoleLabeler": "keras_bert.tasks.classes",
+    "BertSeq2Seq": "keras_bert.tasks.classes",
     "BertTagger": "keras_bert.tasks.classes",
     "Servable": "keras_bert.tasks.servable",
     "Task": "keras_bert.tasks.task",

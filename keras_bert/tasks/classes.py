@@ -18,6 +18,7 @@ from keras_bert.tasks.next_sentence import BertNextSentence
 from keras_bert.tasks.pretrainer import BertPretrainer
 from keras_bert.tasks.question_answerer import BertQuestionAnswerer
 from keras_bert.tasks.semantic_role_labeler import BertSemanticRoleLabeler
+from keras_bert.tasks.seq2seq import BertSeq2Seq
 from keras_bert.tasks.tagger import BertTagger
 
 _CLASSES = (
@@ -30,6 +31,7 @@ _CLASSES = (
     BertPretrainer,
     BertQuestionAnswerer,
     BertSemanticRoleLabeler,
+    BertSeq2Seq,
     BertTagger,
 )
 TASKS = {cls.__name__: cls for cls in _CLASSES}

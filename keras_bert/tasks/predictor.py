@@ -138,13 +138,13 @@ class Predictor:
 
     def _predicted(self, inputs):
         """What the network predicts, as many rows at a time as the preprocessor says. Args: inputs: dict. Returns: [rows, ...]."""
-        most = self.preprocessor.rows_at_once
+        most, options = self.preprocessor.rows_at_once, self.preprocessor.network_options
         if most is None:
-            return self.task.predicted(inputs)
+            return self.task.predicted(inputs, **options)
 
         def part(number):
             start = number * most
-            return self.task.predicted({name: value[start : start + most] for name, value in inputs.items()})
+            return self.task.predicted({name: value[start : start + most] for name, value in inputs.items()}, **options)
 
         def add(number, predictions):
             added = tf.nest.map_structure(lambda *parts: tf.concat(parts, axis=0), predictions, part(number))

@@ -282,7 +282,7 @@ class RawData(TrainingModel):
         Raises: ValueError naming what does not fit.
         """
         arrays = self.answer_arrays(x, batch_size, max_tokens_per_batch=max_tokens_per_batch, **settings)
-        return plain(arrays, self.preprocessor)
+        return plain(arrays, self._predictor(answers=True, **settings).preprocessor)  # which may count other answers, by its settings
 
     def answer_arrays(self, x, batch_size=None, *, max_tokens_per_batch=None, **settings):
         """`answer` as the exported model has it. Args: as there. Returns: dict of name -> array [examples, ...], strings as bytes."""

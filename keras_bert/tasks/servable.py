@@ -47,6 +47,7 @@ class Servable(tf.Module):
         preprocessor = task.preprocessor if preprocessor is None else preprocessor
         predictor = Predictor(_WithNetwork(task, call or network), preprocessor, answers=True)
         self._tokenizer = preprocessor.tokenizer  # SentencePiece's is a resource, which must be tracked
+        self._decoder_tokenizer = getattr(preprocessor, "decoder_tokenizer", None)  # which needs be none of the task's
         held = {id(weight) for weight in constants}
         # Only what is tracked is saved. Keras hides its TensorFlow variables behind `value`.
         self._variables = [weight.value for weight in network.weights if id(weight) not in held]
@@ -134,5 +135,5 @@ class _WithNetwork:
         self._task = task
         self._call = call
 
-    def predicted(self, inputs):
-        return self._task.predictions(self._task.through(functools.partial(self._call, training=False), inputs))
+    def predicted(self, inputs, **options):
+        return self._task.predictions(self._task.through(functools.partial(self._call, training=False, **options), inputs))

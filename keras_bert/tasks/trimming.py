@@ -41,6 +41,8 @@ def trim_vocabulary(model, keep, *, min_count=1):
     new_ids = {old: new for new, old in enumerate(kept)}
 
     config["encoder"]["config"]["config"]["vocab_size"] = len(kept)
+    if "decoder" in config and config["decoder_tokenizer"] is None:  # it writes by the same vocabulary
+        config["decoder"] = config["decoder"] | {"vocab_size": len(kept)}
     config["tokenizer"]["vocabulary"] = [tokenizer.vocabulary[index] for index in kept if index < pieces]
     if added:
         config["tokenizer"]["added_tokens"] = [token | {"id": new_ids[token["id"]]} for token in added]

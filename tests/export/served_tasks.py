@@ -14,6 +14,7 @@ from keras_bert import (
     BertPretrainer,
     BertQuestionAnswerer,
     BertSemanticRoleLabeler,
+    BertSeq2Seq,
     BertTagger,
 )
 
@@ -39,6 +40,7 @@ TASKS = {  # class, labels, options, and which of the inputs it is asked
     "masked_lm": (BertMaskedLM, None, {"text_pair": False}, "masked"),
     "next_sentence": (BertNextSentence, None, {}, "pairs"),
     "pretrainer": (BertPretrainer, None, {}, "pairs"),
+    "seq2seq": (BertSeq2Seq, None, {"num_beams": 2, "num_answers": 2, "max_target_length": 12, "restore_case": True}, "texts"),
 }
 
 

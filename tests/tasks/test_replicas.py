@@ -52,3 +52,11 @@ def test_windows_and_choices_are_shared_by_whole_examples(results):
     assert len(names) > 40 and one["wide/windows/predicted"].shape == (13, 3) and one["wide/choices/predicted"].shape == (13, 3)
     for name in names:
         np.testing.assert_allclose(two[name], one[name], atol=2e-6, err_msg=name)
+
+
+def test_a_writer_learns_and_writes_the_same(results):
+    one, two = results
+    names = [name for name in one if name.startswith("written/")]
+    assert len(names) > 40 and one["written/ids"].shape == (13, 8)
+    for name in names:
+        np.testing.assert_allclose(two[name], one[name], atol=2e-6, err_msg=name)

@@ -14,7 +14,16 @@ import tensorflow as tf
 
 tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2)
 
-from keras_bert import BertClassifier, BertConfig, BertEncoder, BertMaskedLM, BertMultipleChoice, BertPretrainer, BertTokenizer
+from keras_bert import (
+    BertClassifier,
+    BertConfig,
+    BertEncoder,
+    BertMaskedLM,
+    BertMultipleChoice,
+    BertPretrainer,
+    BertSeq2Seq,
+    BertTokenizer,
+)
 
 TEXTS = ["good film", "it was great , no ?", "bad", "a good , good , great film it is ."] * 3 + ["no"]
 CLASSES = [0, 1, 2, 1] * 3 + [2]
@@ -104,12 +113,23 @@ def wide_rows(tokenizer):
     return found
 
 
+def written(tokenizer):
+    """Returns: dict of arrays: weights after an epoch of SGD on targets of different lengths, losses, and the ids that are written."""
+    model = BertSeq2Seq(encoder(tokenizer), tokenizer, max_target_length=8)
+    model.compile(keras.optimizers.SGD(0.1))
+    targets = ["good", "no film , it is", "", "bad film"] * 3 + ["a"]
+    history = model.fit(tf.data.Dataset.from_tensor_slices((TEXTS, targets)).batch(4), verbose=0).history
+    found = {f"written/{weight.path}": weight.numpy() for weight in model.network.weights}
+    found["written/shown"] = np.array([history["loss"][0], *model.evaluate(TEXTS, targets, batch_size=4, verbose=0)])
+    return found | {"written/ids": model.predict(TEXTS, batch_size=4, verbose=0)}
+
+
 def main():
     vocabulary, out = sys.argv[1:]
     tokenizer = BertTokenizer(vocabulary)
     for name, strategy in (("one", tf.distribute.get_strategy()), ("two", tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]))):
         with strategy.scope():
-            found = predictions(tokenizer) | weights_by_class(tokenizer) | wide_rows(tokenizer)
+            found = predictions(tokenizer) | weights_by_class(tokenizer) | wide_rows(tokenizer) | written(tokenizer)
         np.savez(os.path.join(out, f"{name}.npz"), **found)
 
 
