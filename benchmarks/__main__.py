@@ -22,6 +22,7 @@ from benchmarks import (
     quality,
     report,
     scaling,
+    serving,
     startup,
     tokenization,
     trainer_overhead,
@@ -30,7 +31,7 @@ from benchmarks import (
 
 # A suite is a module that gives NAME, HELP, PEERS, add_arguments(parser), measure(options) -> rows one by one,
 # table(rows) -> Markdown and plot(rows, directory) -> paths.
-SUITES = (inference, latency, training, quality, mixed_lengths, memory, scaling, startup, tokenization, trainer_overhead)
+SUITES = (inference, latency, training, quality, mixed_lengths, memory, scaling, serving, startup, tokenization, trainer_overhead)
 
 
 def parse(arguments):
