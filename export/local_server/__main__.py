@@ -136,7 +136,7 @@ def main(arguments=None):
     server = uvicorn.Server(config)
     threading.Thread(target=_tell_when_up, args=(server, models, options.host, grpc_port), daemon=True).start()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with contextlib.suppress(KeyboardInterrupt):  # uvicorn answers what waits, and raises the signal again
+    with contextlib.suppress(KeyboardInterrupt, SystemExit):  # uvicorn answers what waits, and raises again
         server.run()
     if remote is not None:
         remote.stop(grace=options.answer_seconds).wait()

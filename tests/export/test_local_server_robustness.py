@@ -5,6 +5,7 @@ import http.client
 import json
 import random
 import socket
+import sys
 import threading
 from types import SimpleNamespace
 
@@ -159,6 +160,15 @@ def _status_of(application, path):
     scope = {"type": "http", "method": "GET", "path": path, "raw_path": path.encode(), "headers": []}
     asyncio.run(application(scope, None, send))
     return sent[0]["status"]
+
+
+@pytest.mark.slow
+def test_a_port_that_is_taken_ends_the_command(fresh_python, saved_tiny, root):
+    pytest.importorskip("tensorflow_serving.apis", reason="needs the extra serving")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        ports = ["--rest_port", str(taken.getsockname()[1]), "--grpc_port", "-1"]
+        done = fresh_python.run([sys.executable, "-m", "export.local_server", "--model", f"tiny={saved_tiny}", *ports], cwd=root)
+    assert done.returncode == 3 and "address already in use" in done.stderr
 
 
 @pytest.mark.slow
