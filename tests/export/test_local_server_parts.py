@@ -175,6 +175,13 @@ def test_texts_of_like_length_that_wait_are_answered_by_one_call():
     batcher.close()
 
 
+def test_a_longer_text_for_which_many_would_be_padded_is_answered_alone():
+    model, batcher = Lengths(), Batcher(wait=0)
+    answers(batcher, model, *([b"x" * 232] for _ in range(5)), [b"y" * 432], [b"z" * 240])[-2].result(10)  # 60, 110 and 62 tokens
+    batcher.close()
+    assert [sorted(map(len, call)) for call in model.calls[1:]] == [[232] * 5 + [240], [432]]
+
+
 def test_a_batch_keeps_to_its_budget_and_a_long_request_is_cut():
     model, batcher = Lengths(), Batcher(max_tokens=220, wait=0)
     texts = [b"x" * size for size in (400, 8, 396, 12, 392)]  # 102, 4, 101, 5 and 100 tokens
