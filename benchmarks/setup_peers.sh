@@ -19,6 +19,8 @@ packages=(
   onnxruntime==1.31.1
   onnx==1.23.2        # torch.onnx writes by these two
   onnxscript==0.7.2
+  fastapi==0.165.0    # the servers of the suite serving
+  uvicorn==0.54.0
 )
 directory=${1:-$(dirname "$0")/.peers}
 python=${PYTHON:-python3.11}

@@ -4,9 +4,10 @@
     python -m export.local_server --model reviews=served/reviews ner=served/ner --rest_port 8501 --grpc_port 8500
     python -m export.local_server --model served --versions all --labels stable=1 canary=2
 
-Its REST paths and gRPC services are TF Serving's own; a page to try the models is at http://127.0.0.1:8501/. A version that is new in a
-model's directory takes over once it is loaded, without a request being dropped. Ctrl-C answers what waits, and ends. Needs the extra
-`serving`.
+Its REST paths and gRPC services are TF Serving's own; a page to try the models is at http://127.0.0.1:8501/. While models are loaded,
+/healthz and requests for them answer 503; then one JSON object is printed: host, rest_port, grpc_port, models, page. A version that is new
+in a model's directory takes over once it is loaded, without a request being dropped. Ctrl-C answers what waits, and ends. Needs the
+extra `serving`.
 """
 
 import argparse
@@ -133,24 +134,27 @@ def main(arguments=None):
         timeout_graceful_shutdown=int(options.answer_seconds) + 1,
     )
     server = uvicorn.Server(config)
-    threading.Thread(target=_tell_when_up, args=(server, options.host, grpc_port, sorted(served)), daemon=True).start()
+    threading.Thread(target=_tell_when_up, args=(server, models, options.host, grpc_port), daemon=True).start()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with contextlib.suppress(KeyboardInterrupt):  # uvicorn answers what waits, and raises the signal again
+    with contextlib.suppress(KeyboardInterrupt, SystemExit):  # uvicorn answers what waits, and raises again
         server.run()
     if remote is not None:
         remote.stop(grace=options.answer_seconds).wait()
     models.close()
     batcher.close()
-    if not server.started:
-        sys.exit(3)  # the port is taken; uvicorn has said so
+    status = 0 if server.started else 3  # the port is taken; uvicorn has said so
+    if not models.wait(0):
+        os._exit(status)  # a model is still being loaded, by a thread that nothing else ends
+    sys.exit(status)
 
 
-def _tell_when_up(server, host, grpc_port, names):
-    """Print one JSON object once requests are taken: the ports, for whoever let them be chosen."""
-    while not server.started:
+def _tell_when_up(server, models, host, grpc_port):
+    """Print one JSON object once requests are answered: the ports, for whoever let them be chosen."""
+    while not (server.started and models.wait(0)):
         if server.should_exit:
             return
         time.sleep(0.01)
+    names = sorted(models.directories)
     port = server.servers[0].sockets[0].getsockname()[1]
     print(
         json.dumps({"host": host, "rest_port": port, "grpc_port": grpc_port, "models": names, "page": f"http://{host}:{port}/"}), flush=True

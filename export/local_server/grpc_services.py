@@ -113,6 +113,12 @@ class Prediction(prediction_service_pb2_grpc.PredictionServiceServicer):
         response.metadata["signature_def"].Pack(definitions)
         return response
 
+    def MultiInference(self, request, context):
+        context.abort(
+            grpc.StatusCode.UNIMPLEMENTED,
+            "MultiInference is not supported by this server; send a Classify or Regress request for each signature, or take TF Serving",
+        )
+
     def _model(self, request):
         return self.service.models.get(*_spec(request))
 
@@ -158,6 +164,13 @@ class ModelStatus(model_service_pb2_grpc.ModelServiceServicer):
             status.status.error_code = 2 if message else 0
             status.status.error_message = message
         return response
+
+    def HandleReloadConfigRequest(self, request, context):
+        context.abort(
+            grpc.StatusCode.UNIMPLEMENTED,
+            "this server's models are those of its command line; start it anew with others, or take TF Serving. New versions of a model "
+            "are loaded as they come",
+        )
 
 
 class _Health(health.HealthServicer):

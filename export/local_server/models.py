@@ -32,17 +32,21 @@ class Models:
         self._loaded = {name: {} for name in directories}  # version -> LoadedModel; dicts are replaced, never changed
         self._states = {name: {} for name in directories}  # version -> (state, message)
         self._failed = {}  # (name, version) -> what its files looked like
+        self._looked = threading.Event()  # once
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="models", daemon=True)
 
     def start(self):
-        """Load what is there, then watch."""
-        self.look()
+        """Load what is there, in a thread, and watch. What is asked for meanwhile is refused with UNAVAILABLE."""
         self._thread.start()
+
+    def wait(self, seconds=None):
+        """Wait until what was there at the start is loaded, or cannot be. Returns: whether it is."""
+        return self._looked.wait(seconds)
 
     def close(self):
         self._stop.set()
-        if self._thread.is_alive():
+        if self._looked.is_set() and self._thread.is_alive():  # a first load, which may take minutes, is not waited for
             self._thread.join()
 
     def get(self, name, version=None, label=None):
@@ -56,6 +60,8 @@ class Models:
         if version is None and loaded:
             return loaded[max(loaded)]
         if version not in loaded:
+            if not self._looked.is_set():
+                raise ServingError("UNAVAILABLE", f"{name} is still being loaded; try again")
             which = f"Latest({name})" if version is None else f"Specific({name}, {version})"
             raise ServingError("NOT_FOUND", f"Servable not found for request: {which}")
         return loaded[version]
@@ -128,11 +134,13 @@ class Models:
             raise ServingError("NOT_FOUND", f"Servable not found for request: Latest({cut(name)}); served: {served}")
 
     def _watch(self):
-        while not self._stop.wait(self.poll):
+        while not self._stop.is_set():
             try:
                 self.look()
             except Exception:
                 log.exception("looking for versions failed; it is tried again")
+            self._looked.set()
+            self._stop.wait(self.poll)
 
 
 def _files(path):

@@ -240,6 +240,20 @@ def test_grpc_refuses_by_its_codes(channel):
         assert raised.value.code() == getattr(grpc.StatusCode, code)
 
 
+def test_grpc_says_what_it_does_not_have(channel):
+    import grpc
+    from tensorflow_serving.apis import inference_pb2, model_management_pb2, model_service_pb2_grpc, prediction_service_pb2_grpc
+
+    predictions, models = prediction_service_pb2_grpc.PredictionServiceStub(channel), model_service_pb2_grpc.ModelServiceStub(channel)
+    for method, request, message in (
+        (predictions.MultiInference, inference_pb2.MultiInferenceRequest(), "MultiInference is not supported"),
+        (models.HandleReloadConfigRequest, model_management_pb2.ReloadConfigRequest(), "models are those of its command line"),
+    ):
+        with pytest.raises(grpc.RpcError, match=message) as raised:
+            method(request)
+        assert raised.value.code() == grpc.StatusCode.UNIMPLEMENTED
+
+
 def test_a_broken_version_changes_nothing(server, directories):
     (directories["ner"] / "5").mkdir()
     (directories["ner"] / "5" / "saved_model.pb").write_bytes(b"half a")

@@ -1,6 +1,7 @@
 """The parts of the local server, each alone: JSON as TF Serving takes and gives it, and the joining of requests."""
 
 import base64
+import gzip
 import json
 import threading
 
@@ -8,10 +9,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from export.local_server.batching import Batcher, row_lengths
+from export.local_server.batching import Batcher, row_lengths, tokens_of
 from export.local_server.errors import ServingError
 from export.local_server.json_examples import examples_of
 from export.local_server.json_tensors import COLUMNS, ROWS, inputs_of, parsed, written
+from keras_bert import BertTokenizer
 
 TEXT = {"text": tf.TensorSpec([None], tf.string)}
 PAIR = TEXT | {"text_pair": tf.TensorSpec([None], tf.string)}
@@ -173,6 +175,13 @@ def test_texts_of_like_length_that_wait_are_answered_by_one_call():
     batcher.close()
 
 
+def test_a_longer_text_for_which_many_would_be_padded_is_answered_alone():
+    model, batcher = Lengths(), Batcher(wait=0)
+    answers(batcher, model, *([b"x" * 232] for _ in range(5)), [b"y" * 432], [b"z" * 240])[-2].result(10)  # 60, 110 and 62 tokens
+    batcher.close()
+    assert [sorted(map(len, call)) for call in model.calls[1:]] == [[232] * 5 + [240], [432]]
+
+
 def test_a_batch_keeps_to_its_budget_and_a_long_request_is_cut():
     model, batcher = Lengths(), Batcher(max_tokens=220, wait=0)
     texts = [b"x" * size for size in (400, 8, 396, 12, 392)]  # 102, 4, 101, 5 and 100 tokens
@@ -204,6 +213,17 @@ def test_what_has_no_batch_dimension_is_not_joined_and_too_much_is_refused():
     assert raised.value.status == 503
     model.go.set()
     batcher.close()
+
+
+def test_a_text_s_tokens_are_told_from_its_bytes_to_a_third(root, uncased_vocabulary):
+    tokenizer = BertTokenizer(uncased_vocabulary)
+    with gzip.open(root / "examples" / "data" / "sentence_polarity" / "test.tsv.gz", "rt", encoding="utf-8") as file:
+        reviews = [line.split("\t")[1] for line in file.read().splitlines()[:200]]
+    chinese = ["我们昨天在北京的一家小饭馆里吃了晚饭,然后去看了一场很有意思的电影。", "東京の天気は今日も良いです。"]
+    for texts in (reviews, chinese):
+        told = sum(tokens_of(text.encode()) for text in texts)
+        assert told == pytest.approx(tokenizer.tokenize(texts).flat_values.shape[0], rel=0.34)
+    assert tokens_of(b"\xff" * 9) == 9  # no UTF-8: whatever, but a number
 
 
 def test_a_text_counts_for_at_most_the_tokens_that_models_keep():
