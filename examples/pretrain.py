@@ -24,12 +24,12 @@ is), test_accuracy, test_nsp_accuracy, test_perplexity, steps, tokens_seen, mode
 """
 
 import argparse
-import contextlib
 import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's start-up chatter
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # off by default on many CPUs, where it makes BERT 1.3 to 1.7 times as fast
 
+import contextlib
 import dataclasses
 import sys
 import time

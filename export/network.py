@@ -1,7 +1,5 @@
 """The network that is served: in which dtype it computes, and whether its weights are variables or constants of the graph."""
 
-import functools
-
 import keras
 import numpy as np
 import tensorflow as tf
@@ -43,18 +41,21 @@ def frozen(network):
     functions = {}
     values = [(weight, weight.numpy()) for weight in frozen_weights(network)]
 
-    def call(inputs, **options):
-        # Constants of this function's graph: captured from outside they would be arguments, which no kernel may keep.
-        constants = [(weight, tf.constant(value)) for weight, value in values]
-        with keras.StatelessScope(state_mapping=constants):
-            return network(inputs, training=False, **options)
-
     signature = {name: tf.TensorSpec([None, None], features.DTYPE, name=name) for name in network.input}
+
+    def function_of(options):
+        def call(inputs):
+            # Constants of this function's graph: captured from outside they would be arguments, which no kernel may keep.
+            constants = [(weight, tf.constant(value)) for weight, value in values]
+            with keras.StatelessScope(state_mapping=constants):
+                return network(inputs, training=False, **options)
+
+        return tf.function(call, input_signature=[signature], autograph=False)
 
     def answer(inputs, training=False, **options):
         key = tuple(sorted(options.items()))
         if key not in functions:
-            functions[key] = tf.function(functools.partial(call, **options), input_signature=[signature], autograph=False)
+            functions[key] = function_of(options)
         return functions[key]({name: inputs[name] for name in signature})
 
     return answer

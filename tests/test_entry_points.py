@@ -7,7 +7,7 @@ import pytest
 COMMANDS = ["export/__main__.py", "export/ask.py", "benchmarks/__main__.py"]
 COMMANDS += [f"examples/{name}.py" for name in ("quickstart", "convert_checkpoint", "compose_bilstm_crf", "embed", "train_embedder")]
 COMMANDS += ["examples/prepare_pretraining_data.py", "examples/pretrain.py"]
-COMMANDS += [f"examples/finetune_{name}.py" for name in ("classifier", "tagger", "srl", "intent_slots", "qa")]
+COMMANDS += [f"examples/finetune_{name}.py" for name in ("classifier", "tagger", "srl", "intent_slots", "qa", "translator", "summarizer")]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -20,5 +20,9 @@ def test_onednn_is_turned_on_before_tensorflow_is_imported_unless_the_user_has_d
 
 
 def test_every_script_with_a_main_is_listed(root):
-    scripts = {f"examples/{path.name}" for path in (root / "examples").glob("*.py") if "import keras_bert\n" in path.read_text()}
+    scripts = {
+        f"examples/{path.name}"
+        for path in (root / "examples").glob("*.py")
+        if "__main__" in (text := path.read_text()) and "import keras_bert\n" in text
+    }
     assert scripts <= set(COMMANDS)

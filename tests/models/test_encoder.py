@@ -255,14 +255,14 @@ def test_the_first_token_alone_is_the_same_with_less_work(reference, training, m
         rows.append(int(np.prod(x.shape[:-1])))
         return gelu(x, *arguments, **options)
 
-    for block in encoder._blocks():
+    for block in encoder.blocks():
         block.attention.dropout = 0.0
         block.activation = functools.partial(noted, approximate=False)
     outputs = encoder(contract(expected), training=training, first_token_only=True)
     assert outputs["sequence_output"].shape[1] == 1
     np.testing.assert_allclose(outputs["sequence_output"][:, 0], expected["last_hidden_state"][:, 0], atol=1e-5)
     batch, length = expected["input_ids"].shape
-    assert rows == [batch * length] * (len(encoder._blocks()) - 1) + [batch]
+    assert rows == [batch * length] * (len(encoder.blocks()) - 1) + [batch]
 
 
 def test_the_first_token_s_gradients_are_those_of_all(encoder):
