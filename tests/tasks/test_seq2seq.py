@@ -49,6 +49,7 @@ def served(path, texts):
     return {name: part.numpy() for name, part in answer(text=tf.constant(texts)).items()}
 
 
+@pytest.mark.slow
 def test_it_writes_what_it_was_taught(taught):
     assert taught.generate(SOURCES) == TARGETS
     assert taught.generate(SOURCES, num_beams=3) == TARGETS
@@ -64,6 +65,7 @@ def test_it_writes_what_it_was_taught(taught):
     np.testing.assert_array_equal(taught.predict(batch, verbose=0), ids)
 
 
+@pytest.mark.slow
 def test_limits_of_an_answer_are_kept(taught):
     assert (taught.predict(["a b c"], verbose=0) != taught.tokenizer.pad_id).sum() == 7
     assert taught.generate(["a b c"], max_target_length=4) == ["c, b"]  # cut: it has no [SEP]
@@ -72,6 +74,7 @@ def test_limits_of_an_answer_are_kept(taught):
     assert taught.generate(["no film , no ."], no_repeat_ngrams=1)[0].split().count("no") == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("freeze", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_the_saved_model_writes_text_for_text(taught, tmp_path, freeze, answers_of_forks):
     taught.change_settings(num_beams=2, num_answers=2)
@@ -87,6 +90,7 @@ def test_the_saved_model_writes_text_for_text(taught, tmp_path, freeze, answers_
         taught.change_settings(num_beams=1, num_answers=1)
 
 
+@pytest.mark.slow
 def test_it_comes_back_from_disk(taught, tmp_path):
     taught.save_pretrained(tmp_path / "saved")
     again = keras_bert.from_pretrained(tmp_path / "saved", strict=True)
@@ -96,6 +100,7 @@ def test_it_comes_back_from_disk(taught, tmp_path):
     assert keras.saving.load_model(tmp_path / "whole.keras").generate(SOURCES) == TARGETS
 
 
+@pytest.mark.slow
 def test_every_form_is_read_alike(make):
     model = make()
     model.compile(run_eagerly=True)
@@ -183,6 +188,7 @@ def test_a_vocabulary_of_its_own_writes_chinese(make, tmp_path):
     assert again.decoder_tokenizer.vocabulary == model.decoder_tokenizer.vocabulary
 
 
+@pytest.mark.slow
 def test_capitals_come_from_the_source(taught):
     assert taught.generate(["It was BAD ."], restore_case=True) == ["BAD."]
 

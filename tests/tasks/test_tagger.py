@@ -216,6 +216,7 @@ def test_what_does_not_fit_is_named(make, taggers, tmp_path):
             call()
 
 
+@pytest.mark.slow
 def test_blank_rows_count_nowhere(make, monkeypatch):
     """Beside a fit without them: 16 sentences of which three are two rows each, 19 rows, filled up to 20."""
     words = [["so"] * 3] * 13 + [["long"] * 30] * 3

@@ -8,6 +8,8 @@ import sys
 import numpy as np
 import pytest
 
+pytestmark = pytest.mark.slow  # one process compiles many models
+
 
 @pytest.fixture(scope="module")
 def found(root, tmp_path_factory, fresh_python):
@@ -19,7 +21,6 @@ def found(root, tmp_path_factory, fresh_python):
     return dict(np.load(path))
 
 
-@pytest.mark.slow
 def test_replicas_and_few_rows_at_a_time_come_to_the_weights_of_a_loop_by_hand(found):
     ways = [name.split("/") for name in found if not name.startswith("dropout/")]
     assert len(ways) == 10
@@ -32,7 +33,6 @@ def test_dropout_draws_the_same_masks_both_times(found):
     assert np.abs(found["dropout/by_hand"]).max() > 0.01
 
 
-@pytest.mark.slow
 def test_a_batch_of_1024_fits_in_the_memory_of_32(root):
     program = root / "tests" / "training" / "programs" / "peak_memory.py"
     environment = os.environ | {"PYTHONPATH": f"{root}{os.pathsep}{root / 'tests' / 'processes'}", "CUDA_VISIBLE_DEVICES": ""}

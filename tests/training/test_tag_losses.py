@@ -35,6 +35,7 @@ def both_losses(**options):
     return [CRFLoss(3, **options), TokenCrossEntropy(3, **options)]
 
 
+@pytest.mark.slow
 def test_replicas_micro_batches_and_xla_come_to_the_weights_of_a_loop_by_hand(root, tmp_path, fresh_python):
     program = root / "tests" / "training" / "programs" / "tag_losses.py"
     environment = os.environ | {"PYTHONPATH": str(root), "CUDA_VISIBLE_DEVICES": ""}
