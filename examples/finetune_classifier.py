@@ -11,7 +11,14 @@
     python examples/finetune_classifier.py --train tfds:glue/sst2 --text_columns sentence --label_column label ...
 
 Without --pretrained and --train: all-MiniLM-L6-v2 and 8,662 sentences; an epoch takes about 3 to 5 minutes on 2 CPU cores and
-gives a test accuracy of 0.83.
+gives a test accuracy of 0.83; three give 0.848 (three seeds: 0.844, 0.854, 0.845).
+
+What else MiniLM comes to, in bfloat16:
+
+    150 intents (clinc150), 2e-4, 5 epochs           validation accuracy 0.958
+    similarity (STS benchmark), score, 5e-5          test Pearson 0.826; with --pooling pooler, 1e-4, and each pair both ways round 0.840
+    one intent beside all others (1 in 150), 5 seeds average precision 0.61; --balanced_sampling 0.77, --class_weights balanced 0.75,
+                                                     --focal_gamma 2 0.86; macro F1 0.82, 0.85, 0.80, 0.85
 
 Start the same command again to go on with a run that was stopped or killed. OUT holds run.json, log.jsonl, tensorboard/,
 training_curves.png, checkpoints/, and at the end model/ (load it by keras_bert.from_pretrained, serve it by
