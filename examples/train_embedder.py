@@ -8,7 +8,8 @@
 Without --pretrained and --train: all-MiniLM-L6-v2 and 1,350 pairs of utterances of one intent (CLINC150). With --max_steps 30 the test
 recall@1 rose from 0.63 to 0.71 (one seed).
 On the STS benchmark's 5,749 scored pairs (--epochs 4 --dtype bfloat16, 11 minutes on 2 busy CPU cores) the test's Spearman correlation rose
-from 0.820 to 0.859 (one seed).
+from 0.820 to 0.859 (one seed). Questions and the sentences that answer them (QAMR, 15,449 pairs, one epoch of --batch_size 64
+--learning_rate 5e-5 by multiple negatives): of 3,196 development questions 70.0 % found their sentence first, and 85.7 % then.
 
 Without scores the loss is multiple negatives ranking: an anchor's positive is to be nearer than those of all other examples of the batch,
 so that large batches teach more; --rows_at_once 64 has a batch of any size fit. With scores it is the squared difference between a pair's
