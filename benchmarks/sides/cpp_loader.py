@@ -69,7 +69,7 @@ class Cpp:
         (asked / "text").write_bytes(struct.pack("=I", 0) + written)
         ops = pathlib.Path(tensorflow_text.__file__).parent / "python" / "ops"
         environment = {name: os.environ[name] for name in ("TF_ENABLE_ONEDNN_OPTS", "OMP_NUM_THREADS") if name in os.environ}
-        command = [self.program, self.settings["saved_model"], asked, "1", answered, *(ops / name for name in OPS)]
+        command = [self.program, self.settings["saved_model"], "serving_default", asked, "1", answered, *(ops / name for name in OPS)]
         subprocess.run(command, check=True, env=environment | {"TF_CPP_MIN_LOG_LEVEL": "2"})
         return [answered / f"{number}.probabilities.npy" for number in range(len(texts))]
 

@@ -1,6 +1,7 @@
 """A C++ program without Python gives the answers of exported models: serve.cc beside this file."""
 
 import itertools
+import json
 import os
 import pathlib
 import re
@@ -20,6 +21,7 @@ from keras_bert.layers import onednn
 from keras_bert.tasks.predictor import plain
 
 OPS = ("_fast_bert_normalizer.so", "_fast_wordpiece_tokenizer.so", "_normalize_ops.so")  # as README has them
+LONG = "so long " * 1250  # 10,000 characters
 BATCH_SIZE = 66  # 200 texts are three batches and one of two, which have no words at all
 
 
@@ -77,11 +79,15 @@ def answers_of(batches, model):
 @pytest.mark.parametrize("task", TASKS)
 def test_a_program_without_python_gives_the_answers(serve, inputs, tokenizer, tmp_path, task):
     model, x = make(task, tokenizer), inputs[TASKS[task][-1]]
+    if isinstance(x, list):
+        x = [LONG, *x[1:]]
     model.export(tmp_path / "model")
     columns = model.preprocessor.columns(x)
     batches = serve(tmp_path / "model", columns)
     assert [len(part) for batch in batches for part in batch.values()] == [66] * (3 * len(batches[0])) + [2] * len(batches[0])
+    assert not [name for name in batches[0] if name.endswith("_bytes")]  # TF Serving's REST would give these in base64
     served = answers_of(batches, model)
+    json.dumps(served, allow_nan=False)  # where nothing is found, too: the last two have no words
     answers = model.answer(x)
     for number, pair in enumerate(zip(served, answers, strict=True)):
         assert_same(*pair, f"answer {number}")
