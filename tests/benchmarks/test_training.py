@@ -24,7 +24,9 @@ def run(root, python, path, *arguments):
 def test_a_short_run_beside_keras_hub_and_model_garden(root, tmp_path):
     pytest.importorskip("keras_hub")
     pytest.importorskip("official.nlp.modeling")
-    rows = run(root, sys.executable, tmp_path / "out.json", "--dtype", "float32", "--peers", "keras_hub_fit", "model_garden")
+    arguments = ["--dtype", "float32", "--peers", "keras_hub_fit", "model_garden", "--profile", tmp_path / "profile"]
+    rows = run(root, sys.executable, tmp_path / "out.json", *arguments)
+    assert list(tmp_path.glob("profile/keras_bert_fit_float32_gelu_tanh/plugins/profile/*/*.xplane.pb"))
     assert [(row["side"], row["peer"], row["dtype"], row["target"]) for row in rows] == [
         ("keras_bert fit", "keras_hub_fit", "float32", 1.15),
         ("keras_bert fit", "model_garden", "float32", 1.15),
@@ -33,13 +35,6 @@ def test_a_short_run_beside_keras_hub_and_model_garden(root, tmp_path):
         assert row["difference"] < 1e-4
         assert 0 < row["peak_share"] < 1
         assert row["ratio_quartiles"][0] <= row["ratio_median"] <= row["ratio_quartiles"][1]
-
-
-@pytest.mark.slow
-def test_a_profile_of_our_side(root, tmp_path):
-    pytest.importorskip("keras_hub")
-    run(root, sys.executable, tmp_path / "out.json", "--dtype", "float32", "--peers", "keras_hub_fit", "--profile", tmp_path / "profile")
-    assert list(tmp_path.glob("profile/keras_bert_fit_float32_gelu_tanh/plugins/profile/*/*.xplane.pb"))
 
 
 @pytest.mark.slow
