@@ -1,6 +1,6 @@
 """Pretraining a BERT on masked words: steps a second beside every peer at several lengths, and short texts packed beside padded ones.
 
-    python -m benchmarks pretraining --json pretraining.json --plot plots       # MiniLM's size; about 40 minutes on 2 cores
+    python -m benchmarks pretraining --json pretraining.json --plot plots       # MiniLM's size
     python -m benchmarks pretraining --dtype bfloat16 --lengths 128 --peers model_garden --rounds 3
 
 Ours is BertMaskedLM.fit with create_optimizer's AdamW, Model Garden's BertPretrainerV2 in a tf.function with its own, Transformers'

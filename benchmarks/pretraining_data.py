@@ -1,6 +1,6 @@
 """Text to pretraining examples: megabytes a second beside Model Garden's script, memory as the text grows, and masking beside Transformers.
 
-    python -m benchmarks pretraining_data --json data.json --plot plots        # some 20 minutes on 2 cores, 4 GB of disk
+    python -m benchmarks pretraining_data --json data.json --plot plots        # takes some 2 GB of disk
     python -m benchmarks pretraining_data --parts making masking --megabytes 8 --slow_megabytes 1 --rounds 3
 
 Part "making": prepare_pretraining_data, by one process and then by one on each core, beside official.nlp.data.create_pretraining_data,
