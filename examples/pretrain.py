@@ -7,7 +7,8 @@
 
 A corpus is files, folders, globs or tfds:NAME. Blocks of its documents are held out, 5 % for validation and 5 % for the test at the end.
 The vocabulary is learned from the rest, unless --vocabulary gives one; that of --pretrained stays. Examples are prepared once, in
-OUT/examples; masks are drawn anew in each epoch.
+OUT/examples; masks are drawn anew in each epoch. With --stream those of training are made while it trains, without files: each epoch reads
+the text again, and so does a run that goes on, up to where it was; tokens_seen is then reckoned from the rows of validation.
 
 --recipe gives sizes and phases: tiny, mini, small, medium, base, large are google-research's, trained as BERT was, which takes a GPU or TPU
 and days; half_hour is for some 10 MB of text on two CPU cores. --phases LENGTHxROWSxSTEPS says other ones. With --minutes the clock ends
@@ -53,6 +54,7 @@ from keras_bert.pretraining import (
     prepare_pretraining_data,
     read_manifest,
     segmented_continues,
+    streamed_batches,
     training_batches,
 )
 from keras_bert.text import save_vocabulary, train_vocabulary
@@ -87,6 +89,7 @@ def add_flags(parser):
     group.add_argument("--block_documents", type=int, default=50, help="documents in a row that are held out together (default: 50)")
     group.add_argument("--shard_megabytes", type=float, default=8.0, help="text of a file of examples (default: 8)")
     group.add_argument("--workers", type=int, help="processes that prepare examples (default: one a core)")
+    group.add_argument("--stream", action="store_true", help="make the examples of training while training, without files")
     group = parser.add_argument_group("vocabulary")
     group.add_argument("--vocabulary", help="vocab.txt (default: --pretrained's, or one is learned)")
     group.add_argument("--vocabulary_size", type=int, help="pieces to learn (default: the recipe's)")
@@ -141,8 +144,9 @@ def main():
 def run(options, recipe, phases, strategy):
     with strategy.scope():
         model = make_model(options, recipe, phases, is_chief(strategy))
+    parts = [part for part in PARTS if part != "train" or not options.stream]
     directories = {
-        (part, each.length): examples(options, model.tokenizer, part, each, is_chief(strategy)) for each in phases for part in PARTS
+        (part, each.length): examples(options, model.tokenizer, part, each, is_chief(strategy)) for each in phases for part in parts
     }
     began, result = time.monotonic(), None
     logs, figures = [], {"steps": 0, "tokens_seen": 0}
@@ -237,15 +241,19 @@ def wait_for(path, output_dir):
         time.sleep(min(1, CHIEF_SECONDS))
 
 
-def examples(options, tokenizer, part, each, chief):
-    """Prepare the examples of a part for a phase, or find them. Returns: their directory."""
-    settings = ExampleSettings(
+def example_settings(options, each):
+    return ExampleSettings(
         objective=options.objective,
         max_length=each.length,
         pack=options.pack,
         shard_megabytes=options.shard_megabytes,
         seed=options.seed,
     )
+
+
+def examples(options, tokenizer, part, each, chief):
+    """Prepare the examples of a part for a phase, or find them. Returns: their directory."""
+    settings = example_settings(options, each)
     directory = os.path.join(options.output_dir, "examples", f"{part}-{each.length}")
     if chief:
         prepare_pretraining_data(corpus(options, part), directory, tokenizer, settings, workers=options.workers)
@@ -270,14 +278,18 @@ class Data:
         rows = max(1, each.batch_size // options.accumulate)
         if options.segment_chinese:
             common["continues"] = segmented_continues(model.tokenizer)
-        self.train = training_batches(directories["train", each.length], model.tokenizer, rows, **common)
+        if options.stream:
+            self.train = streamed_batches(corpus(options, "train"), model.tokenizer, rows, example_settings(options, each), **common)
+        else:
+            self.train = training_batches(directories["train", each.length], model.tokenizer, rows, **common)
         validation = evaluation_batches(directories["validation", each.length], model.tokenizer, rows, **common)
         self.validation = validation.take(options.validation_batches)
         self.test = evaluation_batches(directories["test", each.length], model.tokenizer, rows, **common)
-        totals = read_manifest(directories["train", each.length])["totals"]
+        totals = read_manifest(directories["validation" if options.stream else "train", each.length])["totals"]
         self.tokens_a_row = totals["tokens"] / totals["rows"]
-        padding = 1 - self.tokens_a_row / each.length
-        self.told = f"an epoch is {totals['rows'] / each.batch_size:.1f} updates, {totals['tokens']:,} tokens, {padding:.1%} padding"
+        self.told = f"{1 - self.tokens_a_row / each.length:.1%} padding"
+        if not options.stream:
+            self.told = f"an epoch is {totals['rows'] / each.batch_size:.1f} updates, {totals['tokens']:,} tokens, {self.told}"
 
 
 def compile_for(model, options, recipe, phases, budget, encoder_learns):

@@ -15,6 +15,7 @@ from keras_bert.pretraining.reading import read_examples, stream_examples
 from keras_bert.pretraining.recipes import RECIPES, Phase, Recipe
 from keras_bert.pretraining.records import parse_records, row_features
 from keras_bert.pretraining.settings import ExampleSettings
+from keras_bert.pretraining.streamed import streamed_batches
 
 __all__ = [
     "RECIPES",
@@ -37,5 +38,6 @@ __all__ = [
     "row_features",
     "segmented_continues",
     "stream_examples",
+    "streamed_batches",
     "training_batches",
 ]

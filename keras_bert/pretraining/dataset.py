@@ -11,15 +11,12 @@ import os
 import numpy as np
 import tensorflow as tf
 
-from keras_bert import features
+from keras_bert.pretraining.batch_maker import BINS, MASKS, ORDER, BatchMaker, seed_of
 from keras_bert.pretraining.manifest import read_manifest
-from keras_bert.pretraining.masking import Masker, MaskingSettings, draw
-from keras_bert.pretraining.records import NEXT_SENTENCE_LABELS, SEQUENCE_LENGTHS, parse_records, row_features
 from keras_bert.pretraining.settings import ExampleSettings
 
 _LAST_EPOCH = 2**31 - 1
 _CHOICES_AT_ONCE = 1 << 16  # of bins
-_ORDER, _MASKS, _BINS = range(3)  # what a seed is for
 
 
 def training_batches(
@@ -46,7 +43,7 @@ def training_batches(
         taken, worker, workers) -> the part of its batches that a worker reads, from files of its own.
     Raises: ValueError where the directory is of another vocabulary, or has no files for all workers. FileNotFoundError.
     """
-    reader = _Reader.of(directory, tokenizer, masking, next_sentence, pad_to_multiple_of, continues)
+    reader = _Reader(directory, tokenizer, masking, next_sentence, pad_to_multiple_of, continues)
 
     def of_worker(batches_taken, worker, workers):
         if batch_size % workers:
@@ -75,7 +72,7 @@ def evaluation_batches(
 
     Args, Raises: as training_batches. Returns: tf.data.Dataset of (features, targets, weights); the last batch may be smaller.
     """
-    reader = _Reader.of(directory, tokenizer, masking, next_sentence, pad_to_multiple_of, continues)
+    reader = _Reader(directory, tokenizer, masking, next_sentence, pad_to_multiple_of, continues)
     parts = [reader.once(part, batch_size, seed) for part in reader.bins]
     dataset = parts[0]
     for part in parts[1:]:
@@ -95,38 +92,24 @@ class _Files:
     length: int
 
 
-@dataclasses.dataclass(frozen=True)
 class _Reader:
-    """Records to batches.
+    """The files of a directory as batches. Attributes: bins: list of _Files. Args: see training_batches."""
 
-    Args: bins: list of _Files. sequences: of a row, at most. labels: whether records have them. Others: see training_batches.
-    """
-
-    bins: list
-    tokenizer: object
-    masking: MaskingSettings
-    is_packed: bool
-    sequences: int
-    labels: bool
-    next_sentence: bool
-    pad_to_multiple_of: int | None
-    continues: object
-
-    @classmethod
-    def of(cls, directory, tokenizer, masking, next_sentence, pad_to_multiple_of, continues):
+    def __init__(self, directory, tokenizer, masking, next_sentence, pad_to_multiple_of, continues):
         manifest = read_manifest(directory)
         _check_vocabulary(directory, manifest, tokenizer)
         settings = ExampleSettings(**manifest["settings"])
-        if next_sentence and not settings.labels:
-            raise ValueError(f"next_sentence=True: the examples of {directory} are {settings.objective}, without labels")
-        next_sentence = settings.labels if next_sentence is None else next_sentence
+        sequences = manifest["totals"]["most_sequences"] if settings.pack else 1
+        try:
+            self._maker = BatchMaker(settings, sequences, tokenizer, masking, next_sentence, pad_to_multiple_of, continues)
+        except ValueError as error:
+            raise ValueError(f"{directory}: {error}") from None
         files = [file for shard in manifest["shards"] for file in shard["files"] if file["rows"]]
         starts = np.cumsum([0] + [file["rows"] for file in files])
-        longest = settings.row_length if settings.pack else settings.max_length
         bins = {}
         for number, file in enumerate(files):
-            bins.setdefault(file["length_bin"] or longest, []).append(number)
-        groups = [
+            bins.setdefault(file["length_bin"] or self._maker.longest, []).append(number)
+        self.bins = [
             _Files(
                 [os.path.join(directory, files[number]["name"]) for number in numbers],
                 np.array([files[number]["rows"] for number in numbers], "int64"),
@@ -135,13 +118,7 @@ class _Reader:
             )
             for length, numbers in sorted(bins.items())
         ]
-        sequences = manifest["totals"]["most_sequences"] if settings.pack else 1
-        masking = masking or MaskingSettings()
-        return cls(groups, tokenizer, masking, settings.pack, sequences, settings.labels, next_sentence, pad_to_multiple_of, continues)
-
-    @property
-    def slots(self):
-        return self.masking.slots(max(part.length for part in self.bins), self.sequences)
+        self._slots = self._maker.masking.slots(self.bins[-1].length, sequences)
 
     def endless(self, files, batches_taken, batch_size, seed, worker, workers):
         """A worker's part of the batches that follow. Returns: tf.data.Dataset."""
@@ -160,80 +137,17 @@ class _Reader:
 
         @tf.autograph.experimental.do_not_convert
         def shuffled(file, number):
-            return _shuffled_rows(files, file, _seed(seed, number, _MASKS))
+            return _shuffled_rows(files, file, seed_of(seed, number, MASKS))
 
         rows = first.take(1).flat_map(shuffled).skip(passed_rows).concatenate(rest.flat_map(shuffled))
-        return self._batches(rows, files.length, batch_size, drop_remainder=True)
+        return self._maker.batches(rows, batch_size, slots=self._slots, length=files.length)
 
     def once(self, files, batch_size, seed):
         numbers = np.concatenate([start + np.arange(count) for start, count in zip(files.starts, files.rows, strict=True)])
-        seeds = tf.data.Dataset.from_tensors(_seed(seed, _LAST_EPOCH, _MASKS)).repeat()
+        seeds = tf.data.Dataset.from_tensors(seed_of(seed, _LAST_EPOCH, MASKS)).repeat()
         rows = tf.data.Dataset.zip((tf.data.TFRecordDataset(files.paths, "GZIP"), tf.data.Dataset.from_tensor_slices(numbers), seeds))
-        batches = self._batches(rows, files.length, batch_size, drop_remainder=False)
+        batches = self._maker.batches(rows, batch_size, slots=self._slots, length=files.length, drop_remainder=False)
         return batches.apply(tf.data.experimental.assert_cardinality(-(-len(numbers) // batch_size)))
-
-    def _batches(self, rows, length, batch_size, *, drop_remainder):
-        """Args: rows: dataset of (record, its number in the data, seed of the epoch's masks)."""
-        masker = Masker(self.tokenizer, self.masking, slots=self.slots)
-
-        @tf.autograph.experimental.do_not_convert
-        def with_draws(record, number, epoch_seed):
-            return record, draw(epoch_seed, number, length)
-
-        @tf.autograph.experimental.do_not_convert
-        def batch(records, draws):
-            return self._batch(records, draws, masker, length, batch_size if drop_remainder else None)
-
-        drawn = rows.map(with_draws, num_parallel_calls=tf.data.AUTOTUNE).batch(batch_size, drop_remainder=drop_remainder)
-        return drawn.map(batch, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
-
-    def _batch(self, records, draws, masker, length, batch_size):
-        rows = parse_records(records, labels=self.labels)
-        padded = self._padded(row_features(rows), length)
-        numbers = padded.pop(features.SEQUENCE_IDS)
-        padded[features.ATTENTION_MASK] = tf.cast(numbers > 0, tf.int32)
-        positions = padded.pop(features.POSITION_IDS)
-        if self.is_packed:
-            padded |= {features.POSITION_IDS: positions, features.SEQUENCE_IDS: numbers}
-        masked = masker(padded | self._continues(rows), draws)
-        x = padded | {name: masked[name] for name in (features.INPUT_IDS, features.MASKED_POSITIONS)}
-        targets, weights = masked[features.MASKED_IDS], tf.cast(masked[features.MASKED_WEIGHTS], tf.float32)
-        if self.next_sentence:
-            lengths = rows[SEQUENCE_LENGTHS].to_tensor(shape=[None, self.sequences])
-            is_there = tf.cast(lengths > 0, tf.int32)
-            labels = rows[NEXT_SENTENCE_LABELS].to_tensor(shape=[None, self.sequences])
-            if self.is_packed:
-                x[features.FIRST_POSITIONS] = tf.cumsum(lengths, axis=1, exclusive=True) * is_there
-            else:
-                labels, is_there = labels[:, 0], is_there[:, 0]
-            targets = {"mlm_logits": targets, "nsp_logits": labels}
-            weights = {"mlm_logits": weights, "nsp_logits": tf.cast(is_there, tf.float32)}
-        if batch_size is not None:
-            x, targets, weights = tf.nest.map_structure(
-                lambda part: tf.ensure_shape(part, [batch_size, *part.shape[1:]]), (x, targets, weights)
-            )
-        return x, targets, weights
-
-    def _padded(self, ragged, length):
-        if self.pad_to_multiple_of is None:
-            return {name: value.to_tensor(shape=[None, length]) for name, value in ragged.items()}
-        step = self.pad_to_multiple_of
-        longest = tf.cast(tf.reduce_max(ragged[features.INPUT_IDS].row_lengths()), tf.int32)
-        wanted = tf.minimum((longest + step - 1) // step * step, length)
-        return {name: tf.pad(value.to_tensor(), [[0, 0], [0, wanted - longest]]) for name, value in ragged.items()}
-
-    def _continues(self, rows):
-        if self.continues is None:
-            return {}
-        ids = rows[features.INPUT_IDS]
-
-        def marks(values, splits):
-            parts = [np.asarray(self.continues(part)) for part in np.split(values, splits[1:-1])]
-            return np.concatenate(parts).astype("int32")
-
-        values = tf.numpy_function(marks, [ids.values, ids.row_splits], tf.int32)
-        marked = ids.with_values(tf.ensure_shape(values, [None]))
-        return {"continues": self._padded({features.INPUT_IDS: marked}, max(part.length for part in self.bins))[features.INPUT_IDS]}
 
 
 def _check_vocabulary(directory, manifest, tokenizer):
@@ -246,15 +160,9 @@ def _check_vocabulary(directory, manifest, tokenizer):
         )
 
 
-def _seed(seed, epoch, purpose):
-    """Returns: int64 scalar tensor."""
-    both = tf.stack([tf.cast(seed, tf.int64), tf.cast(epoch, tf.int64) * 4 + purpose])
-    return tf.random.stateless_uniform([], both, minval=None, maxval=None, dtype=tf.int64, alg="philox")
-
-
 def _file_order(files, seed, epoch):
     """Returns: int64 [files], a permutation."""
-    order = tf.random.experimental.stateless_shuffle(tf.range(len(files.paths)), tf.stack([_seed(seed, epoch, _ORDER), 0]), alg="philox")
+    order = tf.random.experimental.stateless_shuffle(tf.range(len(files.paths)), tf.stack([seed_of(seed, epoch, ORDER), 0]), alg="philox")
     return tf.cast(order, tf.int64)
 
 
@@ -294,7 +202,7 @@ def _choices(rows, batches_taken, seed):
     shares = np.cumsum(rows)[:-1] / np.sum(rows)
 
     def block(number):
-        draws = tf.random.stateless_uniform([_CHOICES_AT_ONCE], tf.stack([_seed(seed, number, _BINS), 0]), dtype=tf.float64, alg="philox")
+        draws = tf.random.stateless_uniform([_CHOICES_AT_ONCE], tf.stack([seed_of(seed, number, BINS), 0]), dtype=tf.float64, alg="philox")
         return tf.cast(tf.searchsorted(tf.constant(shares, tf.float64), draws, side="right"), tf.int64)
 
     blocks, rest = divmod(batches_taken, _CHOICES_AT_ONCE)

@@ -84,12 +84,13 @@ def test_a_run_that_was_killed_in_the_middle_of_an_epoch_ends_with_the_same_weig
 
 @pytest.mark.slow
 def test_further_pretraining_by_the_clock_and_what_fine_tuning_takes(start, corpus, tmp_path):
-    """A model that counts is better than the frequencies of words; its heads alone first, then all, for some seconds; without pairs."""
+    """A model that counts is better than the frequencies of words; its heads alone first, then all, for seconds, streamed; no pairs."""
     flags = ["--corpus", corpus, *FLAGS, "--objective", "full_sentences", "--masking", "span"]
     first, _ = finish(start(*flags, "--phases", "32x16x60", "--output_dir", tmp_path / "first"))
     assert first["test_nats"] < first["test_unigram_entropy"] + 0.5
-    flags += ["--pretrained", tmp_path / "first" / "model", "--head_steps", 3, "--minutes", 0.2, "--phases", "32x16x60"]
+    flags += ["--pretrained", tmp_path / "first" / "model", "--head_steps", 3, "--minutes", 0.2, "--phases", "32x16x60", "--stream"]
     figures, _ = finish(start(*flags, "--output_dir", tmp_path / "second"))
+    assert sorted(os.listdir(tmp_path / "second" / "examples")) == ["test-32", "validation-32"]
     assert "heads" in os.listdir(tmp_path / "second") and figures["steps"] > 3 and not figures["interrupted"]
     heads = read_log(tmp_path / "second" / "heads" / "log.jsonl")
     assert [line["step"] for line in heads if "loss" in line] == [1, 2, 3]

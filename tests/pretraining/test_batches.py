@@ -1,12 +1,15 @@
 """Batches of records beside the records themselves, read one by one."""
 
 import collections
+import dataclasses
 import itertools
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from keras_bert import BertTokenizer
+from keras_bert.data import Corpus
 from keras_bert.pretraining import (
     ExampleSettings,
     MaskingSettings,
@@ -14,6 +17,7 @@ from keras_bert.pretraining import (
     prepare_pretraining_data,
     read_examples,
     read_manifest,
+    streamed_batches,
     training_batches,
 )
 
@@ -82,6 +86,42 @@ def test_every_row_comes_once_an_epoch_in_another_order(directories, tokenizer, 
     first, second = rows[: len(there)], rows[len(there) :]
     assert collections.Counter(first) == collections.Counter(second) == collections.Counter(there)
     assert first != second and first != there and second != there
+
+
+def settings_of(directory):
+    return ExampleSettings(**read_manifest(directory)["settings"])
+
+
+@pytest.mark.parametrize("kind", ["packed", pytest.param("sentences", marks=pytest.mark.slow)])
+def test_a_stream_has_the_rows_of_the_files_and_goes_on_where_it_stopped(directories, tokenizer, kind):
+    there = collections.Counter(tuple(row["input_ids"].tolist()) for row in read_examples(directories / kind).as_numpy_iterator())
+    count = there.total()
+    stream = streamed_batches(Corpus(directories / "corpus.txt"), tokenizer, 1, settings_of(directories / kind), seed=3, most_sequences=12)
+    batches = taken(stream(0), 2 * count)
+    rows = [unmasked(batch)[0] for batch in batches]
+    assert collections.Counter(rows[:count]) == collections.Counter(rows[count:]) == there
+    assert rows[:count] != rows[count:]
+    masked = [{unmasked(batch)[0]: batch[0]["input_ids"].tolist() for batch in part} for part in (batches[:count], batches[count:])]
+    assert sum(masked[0][row] != masked[1][row] for row in there) > 0.8 * len(there)
+    for start in (1, count - 1, count + 7):
+        assert_same(taken(stream(start), 2), batches[start : start + 2])
+    shards = [sum(file["rows"] for file in shard["files"]) for shard in read_manifest(directories / kind)["shards"]]
+    stream = streamed_batches(Corpus(directories / "corpus.txt"), tokenizer, 2, settings_of(directories / kind), most_sequences=12)
+    of_workers = [taken(stream.of_worker(0, worker, 2), sum(shards[worker::2])) for worker in range(2)]
+    assert collections.Counter(unmasked(batch)[0] for batches in of_workers for batch in batches) == there
+
+
+def test_a_stream_refuses_what_it_cannot_have_room_for(directories, tokenizer):
+    corpus, packed = Corpus(directories / "corpus.txt"), settings_of(directories / "packed")
+    with pytest.raises(ValueError, match="length_bin=16 is of files"):
+        streamed_batches(corpus, tokenizer, 1, settings_of(directories / "bins"))
+    with pytest.raises(ValueError, match="next_sentence=True: the examples are full_sentences"):
+        streamed_batches(corpus, tokenizer, 1, settings_of(directories / "sentences"), next_sentence=True)
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"shard 0 has \d sequences, more than most_sequences=1; say most_"):
+        taken(streamed_batches(corpus, tokenizer, 1, packed, most_sequences=1)(0), 1)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="worker 1 of 2 finds no example"):
+        whole = dataclasses.replace(packed, shard_megabytes=1)
+        taken(streamed_batches(corpus, tokenizer, 2, whole, most_sequences=12).of_worker(0, 1, 2), 1)
 
 
 @pytest.mark.parametrize("kind", ["packed", *(pytest.param(kind, marks=pytest.mark.slow) for kind in KINDS if kind != "packed")])

@@ -85,14 +85,14 @@ def test_ids_equal_google_research_on_20000_fuzz_lines(uncased_vocabulary, tmp_p
 
 @pytest.mark.slow
 @pytest.mark.skipif(not real_text.files(), reason="no ../shared/data: its real text is not committed")
-@pytest.mark.parametrize("lower_case", [True, False], ids=["uncased", "cased"])
-def test_ids_equal_google_research_on_all_real_text(uncased_vocabulary, tmp_path, lower_case):
+@pytest.mark.parametrize(("lower_case", "every"), [(True, 1), (False, 4)], ids=["uncased", "a_quarter_cased"])
+def test_ids_equal_google_research_on_all_real_text(uncased_vocabulary, tmp_path, lower_case, every):
     files = [real_text.lines_of(path) for path in real_text.files()]
     sample = [line for lines in files for line in lines[:300]]
     path = uncased_vocabulary if lower_case else make_cased_vocabulary(sample, tmp_path / "vocab.txt")
     tokenizer, theirs = BertTokenizer(path, lower_case=lower_case), oracle(path, lower_case)
     for lines in files:
-        lines = sorted(set(lines))
+        lines = sorted(set(lines))[::every]
         for first in range(0, len(lines), 1000):
             batch = lines[first : first + 1000]
             got, expected = tokenizer.tokenize(batch).to_list(), theirs(batch)
