@@ -198,7 +198,8 @@ def multiple_choice():
 def masked_words():
     model = made(BertMaskedLM, max_length=32, text_pair=False)
     text, word = MASKED
-    features = model.preprocess([text])
+    features = dict(model.preprocess([text]))
+    features["masked_positions"] = np.flatnonzero(np.asarray(features["input_ids"])[0] == model.tokenizer.mask_id)[None].astype("int32")
     masked_ids = np.full(features["masked_positions"].shape, model.tokenizer.vocabulary.index(word), "int32")
     model.fit(features, masked_ids, sample_weight=np.ones(masked_ids.shape, "float32"), epochs=8, verbose=0)
     return model, {"text": text}
