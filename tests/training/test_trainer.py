@@ -199,7 +199,7 @@ def test_the_best_may_be_by_a_score_of_ones_own(tmp_path):
     assert (result.best_step, result.best_value) == (3, pytest.approx(WEIGHTS[2], rel=1e-5))
     assert [line["val_rougeL"] for line in result.log if "val_loss" in line] == pytest.approx(WEIGHTS, rel=1e-5)
     wrong = make_trainer(tmp_path / "other", validation_scores=lambda step: {"rougeL": 0.0}, monitor="val_chrf")
-    with pytest.raises(ValueError, match="monitor='val_chrf' is none of what validation gives: val_loss, .*val_rougeL$"):
+    with pytest.raises(ValueError, match=r"monitor='val_chrf' is none of what validation gives: val_loss, .*val_rougeL$"):
         wrong.train(endless)
 
 
