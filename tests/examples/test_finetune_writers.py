@@ -61,7 +61,7 @@ def test_a_translator_that_was_killed_goes_on_learns_and_is_scored(root, checkpo
     figures = run()
     assert figures["resumed_from"] >= 60 and figures["steps"] == 300
     assert figures["test_chrf"] == figures["validation_chrf"] > 90
-    assert figures["test_baselines"]["nearest_source"]["chrf"] == pytest.approx(100)  # its test is its training data
+    assert figures["test_baselines"]["nearest_source"]["chrf"] > 50  # of the same words, if not in their order
     seen = {name: figures[name] for name in ("cut_sources", "cut_targets", "examples_seen", "batch_size")}
     assert seen == {"cut_sources": 0, "cut_targets": 0, "examples_seen": 30 * 160, "batch_size": 16}
     words = sum(len(line.split("\t")[0].split()) + 2 for line in pairs.read_text().splitlines())
