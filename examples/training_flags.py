@@ -91,10 +91,11 @@ def batch_measure(options):
     return {"batch_size": options.batch_size}
 
 
-def compile_for(model, options, batches_an_epoch, **loss):
+def compile_for(model, options, batches_an_epoch, *, part_schedules=None, **loss):
     """Compile a model as the flags say.
 
-    Args: batches_an_epoch: those of the training data. loss: what the model's compile takes of its own loss. Returns: updates in the run.
+    Args: batches_an_epoch: those of the training data. part_schedules: see create_optimizer. loss: what the model's compile takes of its
+        own loss. Returns: updates in the run.
     """
     steps_an_epoch = -(-batches_an_epoch // options.accumulate)
     total_steps = max(1, round(steps_an_epoch * options.epochs))
@@ -114,6 +115,7 @@ def compile_for(model, options, batches_an_epoch, **loss):
         bias_correction=options.bias_correction,
         layer_decay=options.layer_decay,
         learning_rate_multipliers=factors or None,
+        part_schedules=part_schedules,
         ema_momentum=options.ema_momentum,
     )
     model.compile(
@@ -148,11 +150,11 @@ _NOT_OF_THE_RUN = (
 )
 
 
-def run(model, options, train, *, total_steps, validation=None, monitor, not_of_the_run=()):
+def run(model, options, train, *, total_steps, validation=None, validation_scores=None, monitor, not_of_the_run=()):
     """Train as the flags say, or go on with it; leave the best model in output_dir/model.
 
-    Args: train: dataset_fn, see Trainer.train. validation: as model.evaluate takes it, or None. not_of_the_run: the script's own flags
-        that change nothing of what is trained: a run that goes on may have others.
+    Args: train: dataset_fn, see Trainer.train. validation: as model.evaluate takes it, or None. validation_scores: see Trainer.
+        not_of_the_run: the script's own flags that change nothing of what is trained: a run that goes on may have others.
     Returns: TrainingResult, figures: dict for the script's last line.
     """
     profiles = [ProfileSteps(options.profile)] if options.profile and is_chief(model.distribute_strategy) else []
@@ -162,6 +164,7 @@ def run(model, options, train, *, total_steps, validation=None, monitor, not_of_
         total_steps=total_steps,
         seed=options.seed,
         validation_data=validation,
+        validation_scores=validation_scores,
         validate_every=None if validation is None else options.validate_every,
         monitor=options.monitor or monitor,
         mode=options.monitor_mode,

@@ -18,6 +18,8 @@ class Generation:
         num_beams: sequences that a beam search goes on with; 1: no search.
         length_penalty: an answer's score is the sum of its tokens' log-probabilities, divided by their number to this power. Over 0,
             longer answers are favoured.
+        early_stopping: when a beam search is done with a text. True: as many answers have ended as there are beams. False: and no beam that
+            goes on has, as long as it is now, a better score than the worst of them. "never": and none can come to one.
         no_repeat_ngrams: no run of so many tokens stands twice in an answer; None: any may.
         num_answers: answers of each text: the best of the beams, or as many samples.
         temperature: sample, with logits divided by this; None: take the likeliest.
@@ -35,6 +37,7 @@ class Generation:
     min_length: int = 2
     num_beams: int = 1
     length_penalty: float = 1.0
+    early_stopping: bool | str = True
     no_repeat_ngrams: int | None = None
     num_answers: int = 1
     temperature: float | None = None
@@ -55,6 +58,8 @@ class Generation:
             raise ValueError(f"min_length={self.min_length} is over max_length={self.max_length}")
         if not abs(self.length_penalty) < float("inf"):
             raise ValueError(f"length_penalty={self.length_penalty!r} is no number")
+        if self.early_stopping not in (True, False, "never"):
+            raise ValueError(f"early_stopping={self.early_stopping!r} is neither True, nor False, nor 'never'")
         self._check_sampling()
 
     def _check_sampling(self):

@@ -140,6 +140,8 @@ def _settings(directory, values, decoder):
     path = os.path.join(directory, GENERATION)
     said = values | (read_json(path) if os.path.exists(path) else {})
     settings = {ours: said[theirs] for theirs, ours in _SETTINGS.items() if said.get(theirs)}
+    if said.get("early_stopping") is not None:
+        settings["early_stopping"] = said["early_stopping"]
     if "max_target_length" in settings:
         settings["max_target_length"] = min(settings["max_target_length"], decoder.max_position_embeddings)
     if "min_target_length" in settings:

@@ -1,18 +1,18 @@
 """Beam search: go on with the best few beginnings of each text, and keep the best that have ended.
 
-The rules are those of Transformers' generate(num_beams=..., early_stopping=True), so that answers and scores are the same: of twice as many
-continuations as there are beams, those that end are kept if they are among the best, the others go on; a text is done when it has as many
-ended answers as beams.
+The rules are those of Transformers' generate(num_beams=..., early_stopping=...), so that answers and scores are the same: of twice as many
+continuations as there are beams, those that end are kept if they are among the best, the others go on; early_stopping says how long.
 """
 
 from keras import ops
 
+from keras_bert.models.growing_caches import write_in_rooms
 from keras_bert.models.next_tokens import FORBIDDEN, allowed_scores, empty_sequences, log_sum
 
 
 def search_beams(follow, caches, start, beams, generation):
     """Args: follow, caches: see generation. start: int32 [batch]. beams: their number. Returns: ids, scores: see generation.generate."""
-    length = generation.max_length
+    length, stops_when_full = generation.max_length, generation.early_stopping is True
     sequences = empty_sequences(start, beams, generation)
     of_texts = ops.zeros_like(sequences[:, :, 0])  # (B, K)
     firsts = ops.arange(beams, dtype="int32")[None]
@@ -20,8 +20,8 @@ def search_beams(follow, caches, start, beams, generation):
     slots = ops.arange(beams, dtype="int32")[None, :, None]
 
     def goes_on(count, running, scores, ended, ended_scores, is_ended, may_improve, is_over, ancestors, caches):
-        is_open = ops.logical_not(ops.all(is_ended))
-        return ops.logical_and(ops.logical_and(ops.any(may_improve), is_open), ops.logical_not(is_over))
+        goes_on = ops.logical_and(ops.any(may_improve), ops.logical_not(is_over))
+        return ops.logical_and(goes_on, ops.logical_not(ops.all(is_ended))) if stops_when_full else goes_on
 
     def one_more(count, running, scores, ended, ended_scores, is_ended, may_improve, is_over, ancestors, caches):
         ancestors = ops.where(places == count - 1, slots, ancestors)
@@ -43,13 +43,17 @@ def search_beams(follow, caches, start, beams, generation):
         among_best = ops.arange(2 * beams, dtype="int32")[None] < beams
         ends_well = ops.logical_and(ends, among_best)
         score = best / ops.cast(count, "float32") ** generation.length_penalty
-        is_full = ops.all(is_ended, axis=1, keepdims=True)
-        score = score + _far_below(is_full) + _far_below(ops.logical_not(may_improve)) + _far_below(ops.logical_not(ends_well))
+        score = score + _far_below(ops.logical_not(may_improve)) + _far_below(ops.logical_not(ends_well))
+        if stops_when_full:
+            score = score + _far_below(ops.all(is_ended, axis=1, keepdims=True))
         ended_scores, kept = ops.top_k(ops.concatenate([ended_scores, score], axis=1), beams)
         kept = ops.cast(kept, "int32")
         ended = _of_beams(ops.concatenate([ended, longer], axis=1), kept)
         is_ended = ops.take_along_axis(ops.concatenate([is_ended, ends_well], axis=1), kept, axis=1)
-        hoped_for = scores[:, :1] / ops.cast(count, "float32") ** generation.length_penalty
+        # "never" hopes that a beam loses nothing more; the longest answer then has the best score, where length counts for it.
+        hopes_to_the_end = generation.early_stopping == "never" and generation.length_penalty > 0
+        hoped_length = ops.cast(length - 1 if hopes_to_the_end else count, "float32")
+        hoped_for = scores[:, :1] / hoped_length**generation.length_penalty
         to_beat = ops.where(is_ended, ops.min(ended_scores, axis=1, keepdims=True), FORBIDDEN)
         may_improve = ops.logical_and(may_improve, ops.any(hoped_for > to_beat, axis=1, keepdims=True))
         return count + 1, running, scores, ended, ended_scores, is_ended, may_improve, ops.all(ends), ancestors, caches
@@ -66,7 +70,7 @@ def search_beams(follow, caches, start, beams, generation):
         ops.zeros_like(sequences) - 1,
         caches,
     )
-    _, _, _, ended, ended_scores, *_ = ops.while_loop(goes_on, one_more, begun)
+    _, _, _, ended, ended_scores, *_ = write_in_rooms(goes_on, one_more, begun, length)
     return ended[:, : generation.num_answers], ended_scores[:, : generation.num_answers]
 
 

@@ -19,6 +19,7 @@ SETTINGS = (
     "min_target_length",
     "num_beams",
     "length_penalty",
+    "early_stopping",
     "no_repeat_ngrams",
     "num_answers",
     "temperature",
@@ -52,7 +53,8 @@ class Seq2SeqPreprocessor(TextPreprocessor):
         decoder_tokenizer: Tokenizer of the targets, or what serialization.tokenizer_to_config gives of one; None: that of the sources.
         max_target_length, min_target_length: most and least tokens of an answer, [CLS] and [SEP] included. Training cuts targets to the
             first.
-        num_beams, length_penalty, no_repeat_ngrams, num_answers, temperature, top_k, top_p, seed: see generation.Generation.
+        num_beams, length_penalty, early_stopping, no_repeat_ngrams, num_answers, temperature, top_k, top_p, seed: see
+            generation.Generation.
         restore_case: write words with the capitals that the source has in them, see text.letter_case. For uncased vocabularies.
     Raises: ValueError where a length leaves no room, or on an option out of its range.
     """
@@ -73,6 +75,7 @@ class Seq2SeqPreprocessor(TextPreprocessor):
         min_target_length=2,
         num_beams=1,
         length_penalty=1.0,
+        early_stopping=True,
         no_repeat_ngrams=None,
         num_answers=1,
         temperature=None,
@@ -89,6 +92,7 @@ class Seq2SeqPreprocessor(TextPreprocessor):
         self.min_target_length = min_target_length
         self.num_beams = num_beams
         self.length_penalty = length_penalty
+        self.early_stopping = early_stopping
         self.no_repeat_ngrams = no_repeat_ngrams
         self.num_answers = num_answers
         self.temperature = temperature

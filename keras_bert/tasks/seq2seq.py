@@ -41,8 +41,8 @@ class BertSeq2Seq(Task):
         decoder_tokenizer: Tokenizer of the targets, where they want another vocabulary; None: that of the sources.
         max_target_length: most tokens of an answer or target, [CLS] and [SEP] included; None takes 64, or the decoder's
             max_position_embeddings where that is less.
-        min_target_length, num_beams, length_penalty, no_repeat_ngrams, num_answers, temperature, top_k, top_p, seed, restore_case: see
-            preprocessing.Seq2SeqPreprocessor.
+        min_target_length, num_beams, length_penalty, early_stopping, no_repeat_ngrams, num_answers, temperature, top_k, top_p, seed,
+            restore_case: see preprocessing.Seq2SeqPreprocessor.
         network: Seq2Seq that is there already, of this encoder; None makes one.
     Source: Rothe et al. 2020, "Leveraging pre-trained checkpoints for sequence generation tasks".
     """
@@ -54,7 +54,8 @@ class BertSeq2Seq(Task):
     DEFAULT_TARGET_LENGTH = 64
 
     max_target_length, min_target_length = setting("max_target_length"), setting("min_target_length")
-    num_beams, length_penalty, no_repeat_ngrams = setting("num_beams"), setting("length_penalty"), setting("no_repeat_ngrams")
+    num_beams, length_penalty, early_stopping = setting("num_beams"), setting("length_penalty"), setting("early_stopping")
+    no_repeat_ngrams = setting("no_repeat_ngrams")
     num_answers, temperature, top_k, top_p = setting("num_answers"), setting("temperature"), setting("top_k"), setting("top_p")
     seed, restore_case, decoder_tokenizer = setting("seed"), setting("restore_case"), setting("decoder_tokenizer")
 

@@ -26,6 +26,7 @@ _HOMES = {
     "Triplet": "keras_bert.training.pair_losses",
     "WarmupConstant": "keras_bert.training.schedules",
     "WarmupCosineDecay": "keras_bert.training.schedules",
+    "WarmupInverseSquareRoot": "keras_bert.training.schedules",
     "WarmupLinearDecay": "keras_bert.training.schedules",
     "WarmupPolynomialDecay": "keras_bert.training.schedules",
     "create_optimizer": "keras_bert.training.optimizer",

@@ -38,10 +38,12 @@ class AdamW(keras.optimizers.AdamW):
         exclude_from_weight_decay: names of variables (the last part of their path) that do not decay.
         learning_rate_multipliers: factors of the rate by part of a variable's path, as {"crf": 100.0} for "crf/transitions";
             {"layer_0": 0.5, "bias": 2.0} both meet in "layer_0/output/bias". 0 holds a part still.
+        part_schedules: learning rates of their own by part of a variable's path, floats or schedules, as {"decoder": 1e-3}; of several that
+            meet in a path the last counts. Factors count besides.
         layer_decay: in 0 (not included) to 1: the rate falls by this factor from layer to layer, from the head down to the
             embeddings; see `layer_factor`.
         others: those of keras.optimizers.AdamW but amsgrad.
-    Raises: ValueError naming the value that does not fit; from build, naming a multiplier that meets no variable.
+    Raises: ValueError naming the value that does not fit; from build, naming a multiplier or schedule that meets no variable.
     Source: google-research/bert optimization.py AdamWeightDecayOptimizer; Loshchilov & Hutter 2019.
     """
 
@@ -56,6 +58,7 @@ class AdamW(keras.optimizers.AdamW):
         bias_correction=True,
         exclude_from_weight_decay=NO_WEIGHT_DECAY,
         learning_rate_multipliers=None,
+        part_schedules=None,
         layer_decay=None,
         **kwargs,
     ):
@@ -71,24 +74,31 @@ class AdamW(keras.optimizers.AdamW):
         self.bias_correction = bias_correction
         self.excluded_names = tuple(exclude_from_weight_decay)
         self.learning_rate_multipliers = {name: float(factor) for name, factor in multipliers.items()}
+        self.part_schedules = {name: _rate_at(rate) for name, rate in (part_schedules or {}).items()}
         self.layer_decay = layer_decay
 
     def build(self, variables):
         if not self.built:
             paths = [_path(variable) for variable in variables]
+            self._check_parts(paths)
+            own = [[name for name in self.part_schedules if name in path] for path in paths]
+            self._own_schedules = tuple(self.part_schedules[names[-1]] if names else None for names in own)
             # By index: a reload, or a strategy's copies of a variable, change its identity and TensorFlow's name for it.
             self._decays = tuple(path[-1] not in self.excluded_names for path in paths)
             self._factors = self._rate_factors(paths)
         super().build(variables)
 
-    def _rate_factors(self, paths):
+    def _check_parts(self, paths):
         parts = {part for path in paths for part in path}
-        unknown = sorted(set(self.learning_rate_multipliers) - parts)
-        if unknown:
-            raise ValueError(
-                f"learning_rate_multipliers names {', '.join(map(repr, unknown))}, which is part of no variable's path; "
-                f"the parts are {', '.join(sorted(parts))}"
-            )
+        for argument in ("learning_rate_multipliers", "part_schedules"):
+            unknown = sorted(set(getattr(self, argument)) - parts)
+            if unknown:
+                raise ValueError(
+                    f"{argument} names {', '.join(map(repr, unknown))}, which is part of no variable's path; "
+                    f"the parts are {', '.join(sorted(parts))}"
+                )
+
+    def _rate_factors(self, paths):
         factors = [1.0] * len(paths)
         if self.layer_decay is not None:
             layers = [index for path in paths if (index := _layer_index(path)) is not None]
@@ -102,6 +112,8 @@ class AdamW(keras.optimizers.AdamW):
     def update_step(self, gradient, variable, learning_rate):
         """One update of one variable. Under a strategy Keras calls it once a device, with TensorFlow's variable of that device."""
         index = keras_internals.index_of(self, variable)
+        own = self._own_schedules[index]
+        learning_rate = learning_rate if own is None else own(self.iterations) if callable(own) else own
         rate = ops.cast(learning_rate, variable.dtype) * self._factors[index]
         gradient = ops.cast(tf.convert_to_tensor(gradient) if tf else gradient, variable.dtype)  # dense, if it is sparse
         self._step(gradient, variable, index, rate)
@@ -189,6 +201,9 @@ class AdamW(keras.optimizers.AdamW):
             "bias_correction": self.bias_correction,
             "exclude_from_weight_decay": list(self.excluded_names),
             "learning_rate_multipliers": dict(self.learning_rate_multipliers),
+            "part_schedules": {
+                name: keras.optimizers.schedules.serialize(rate) if callable(rate) else rate for name, rate in self.part_schedules.items()
+            },
             "layer_decay": self.layer_decay,
         }
 
@@ -260,6 +275,12 @@ def _layer_index(path):
     return next((int(match[1]) for part in path if (match := re.fullmatch(r"layer_(\d+)", part))), None)
 
 
+def _rate_at(rate):
+    """A learning rate as its config or as it is. Returns: float or schedule."""
+    rate = keras.optimizers.schedules.deserialize(rate) if isinstance(rate, dict) else rate
+    return rate if callable(rate) else float(rate)
+
+
 def _path(variable):
     # TensorFlow's own variables have a name only, as "layer_3/output/kernel:0".
     return getattr(variable, "path", variable.name.split(":")[0]).split("/")
@@ -296,6 +317,7 @@ def create_optimizer(
     bias_correction=True,
     layer_decay=None,
     learning_rate_multipliers=None,
+    part_schedules=None,
     ema_momentum=None,
     exclude_from_weight_decay=NO_WEIGHT_DECAY,
     time_budget=None,
@@ -316,6 +338,8 @@ def create_optimizer(
         bias_correction: see AdamW; False is the paper's update, google-research's.
         layer_decay: see AdamW; ELECTRA fine-tuned with 0.8 (base) and 0.9 (large). None: one rate for all layers.
         learning_rate_multipliers: see AdamW.
+        part_schedules: dict of part of a variable's path -> dict of the learning_rate, the warmup_steps or both that it has of its own, as
+            {"decoder": {"learning_rate": 1e-3, "warmup_steps": 100}} (Liu & Lapata 2019); None: all have one.
         ema_momentum: keep an exponential moving average of the weights with this momentum, as 0.999; None keeps none.
         exclude_from_weight_decay: names of variables that do not decay.
         time_budget: TimeBudget by whose clock the schedule goes, in place of updates; total_steps then says what warmup_steps are of.
@@ -336,21 +360,24 @@ def create_optimizer(
         raise ValueError(f"weight_decay={weight_decay!r} is negative; 0 is none")
     if clip_norm is not None and not clip_norm > 0:
         raise ValueError(f"clip_norm={clip_norm!r} is neither positive nor None")
-    options = {"end_learning_rate": end_learning_rate, "warmup_steps": int(total_steps * 0.1) if warmup_steps is None else warmup_steps}
-    if schedule == "constant":
-        if options.pop("end_learning_rate"):
-            raise ValueError(f"end_learning_rate={end_learning_rate!r}: a constant schedule has none; take another schedule")
-    if power is not None:
-        if schedule != "polynomial":
-            raise ValueError(f"power={power!r} is of the polynomial schedule, not of schedule={schedule!r}")
-        options["power"] = power
-    rate = SCHEDULES[schedule](learning_rate, total_steps, **options)
-    if time_budget is not None:
+    if schedule in ("constant", "inverse_sqrt") and end_learning_rate:
+        raise ValueError(f"end_learning_rate={end_learning_rate!r}: schedule={schedule!r} has none; take another schedule")
+    if power is not None and schedule != "polynomial":
+        raise ValueError(f"power={power!r} is of the polynomial schedule, not of schedule={schedule!r}")
+    options = {} if end_learning_rate == 0 else {"end_learning_rate": end_learning_rate}
+    options |= {} if power is None else {"power": power}
+    warmup_steps = int(total_steps * 0.1) if warmup_steps is None else warmup_steps
+
+    def rate_of(learning_rate=learning_rate, warmup_steps=warmup_steps):
+        rate = SCHEDULES[schedule](learning_rate, total_steps, warmup_steps=warmup_steps, **options)
+        if time_budget is None:
+            return rate
         from keras_bert.training.time_budget import ClockSchedule  # which needs TensorFlow
 
-        rate = ClockSchedule(rate, time_budget)
+        return ClockSchedule(rate, time_budget)
+
     return OPTIMIZERS[optimizer](
-        rate,
+        rate_of(),
         weight_decay=weight_decay,
         beta_1=beta_1,
         beta_2=beta_2,
@@ -358,6 +385,7 @@ def create_optimizer(
         bias_correction=bias_correction,
         exclude_from_weight_decay=exclude_from_weight_decay,
         learning_rate_multipliers=learning_rate_multipliers,
+        part_schedules={name: rate_of(**own) for name, own in (part_schedules or {}).items()},
         layer_decay=layer_decay,
         global_clipnorm=clip_norm,
         use_ema=ema_momentum is not None,

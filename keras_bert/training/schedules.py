@@ -115,10 +115,26 @@ class WarmupConstant(_WarmupSchedule):
         return config
 
 
+@keras.saving.register_keras_serializable(package="keras_bert")
+class WarmupInverseSquareRoot(WarmupConstant):
+    """Warm-up, then down by the square root of the updates done: peak * sqrt(warmup_steps / step). Arguments as in WarmupConstant.
+
+    Papers write rate(step) = scale * min(step ** -0.5, step * warmup_steps ** -1.5), whose peak is scale / sqrt(warmup_steps).
+
+    Source: Vaswani et al. 2017, section 5.3; Liu & Lapata 2019, "Text summarization with pretrained encoders", section 3.2.
+    """
+
+    def __call__(self, step):
+        step, peak_at = ops.cast(step, "float32"), max(self.warmup_steps, 1)
+        falling = ops.sqrt(peak_at / ops.maximum(step, peak_at))
+        return self.peak_learning_rate * ops.where(step < self.warmup_steps, step / peak_at, falling)
+
+
 # What a script's --schedule takes.
 SCHEDULES = {
     "linear": WarmupLinearDecay,
     "polynomial": WarmupPolynomialDecay,
     "cosine": WarmupCosineDecay,
     "constant": WarmupConstant,
+    "inverse_sqrt": WarmupInverseSquareRoot,
 }

@@ -69,6 +69,8 @@ class Trainer:
         total_steps: updates in the whole run.
         seed: of the dropout masks. Data order is dataset_fn's.
         validation_data: as model.evaluate takes it, or None. One batch is evaluated before step 1, to see that it fits.
+        validation_scores: function of the step -> dict of name to number: what a validation gives besides, such as scores of what the model
+            writes, with "val_" put in front. Before step 1 it is called with None, to see its names. None: there is none.
         validate_every: updates between validations, and one at the end; None: only that.
         monitor: what the best is chosen by: "val_" and the name of a loss or metric.
         mode: "min" where less of it is better, "max" where more is; "auto": as its name says, see monitor.better_direction.
@@ -97,6 +99,7 @@ class Trainer:
         total_steps,
         seed=0,
         validation_data=None,
+        validation_scores=None,
         validate_every=None,
         monitor="val_loss",
         mode="auto",
@@ -131,8 +134,8 @@ class Trainer:
             raise ValueError(f"callbacks={callbacks!r} is not a list of functions (step, values)")
         if not model.compiled:
             raise ValueError("the model is not compiled; call model.compile(optimizer=..., loss=...)")
-        if (patience or validate_every) and validation_data is None:
-            raise ValueError("patience and validate_every want validation_data")
+        if (patience or validate_every or validation_scores) and validation_data is None:
+            raise ValueError("patience, validate_every and validation_scores want validation_data")
         if patience and not validate_every:
             raise ValueError(f"patience={patience} needs validate_every: without it there is one validation, at the end")
         if hasattr(validation_data, "__next__"):
@@ -142,6 +145,7 @@ class Trainer:
         self.total_steps = int(total_steps)
         self.seed = int(seed)
         self.validation_data = validation_data
+        self.validation_scores = validation_scores
         self.validate_every = None if validate_every is None else int(validate_every)
         self.monitor = monitor
         self.best = Best(monitor, mode=mode, patience=patience)
@@ -295,18 +299,20 @@ class Trainer:
         options = getattr(dataset_fn, "evaluate_options", None)
         self._evaluate_options = {} if options is None else options(self.validation_data)
         with self.model.before_training():
-            values = self._evaluate(steps=1)
-        if not values:
-            raise ValueError("validation_data is empty: there is nothing to choose the best by")
+            values = self._evaluate(None, steps=1)
         self.best.check(values)
 
-    def _evaluate(self, **options):
+    def _evaluate(self, step, **options):
         results = self.model.evaluate(self.validation_data, verbose=0, return_dict=True, **self._evaluate_options, **options)
+        if not results:
+            raise ValueError("validation_data is empty: there is nothing to choose the best by")
+        if self.validation_scores is not None:
+            results |= self.validation_scores(step)
         return {f"val_{name}": float(value) for name, value in results.items()}
 
     def _validate(self, step, log, bar):
         with averaged_weights(self.model):
-            values = self._evaluate()
+            values = self._evaluate(step)
             better = self.best.update(step, values)
             if better and self.is_chief:
                 self.store.save_best(step, arrays_of(weights_of(self.model)), {"step": step, **values})

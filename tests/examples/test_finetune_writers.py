@@ -1,10 +1,11 @@
-"""examples/finetune_translator.py as users start it, and start it again; finetune_summarizer.py stands on the same code."""
+"""examples/finetune_translator.py as users start it, kill it and start it again; finetune_summarizer.py stands on the same code."""
 
 import dataclasses
 import json
 import os
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -35,22 +36,42 @@ def pairs(tmp_path_factory):
 
 
 @pytest.mark.slow
-def test_a_translator_learns_is_scored_and_goes_on(root, checkpoint, pairs, tmp_path, fresh_python):
+def test_a_translator_that_was_killed_goes_on_learns_and_is_scored(root, checkpoint, pairs, tmp_path, fresh_python):
     pytest.importorskip("sacrebleu")
-    flags = ["--pretrained", checkpoint, "--output_dir", tmp_path / "out", "--train", pairs, "--validation", pairs, "--test", pairs]
+    pytest.importorskip("sklearn")
+    out = tmp_path / "out"
+    flags = ["--pretrained", checkpoint, "--output_dir", out, "--train", pairs, "--validation", pairs, "--test", pairs]
     flags += ["--batch_size", 16, "--epochs", 30, "--learning_rate", 5e-3, "--max_length", 16, "--max_target_length", 8]
-    flags += ["--rate_factor", "decoder=1.5", "--num_beams", 2]
+    flags += ["--decoder_learning_rate", 8e-3, "--decoder_warmup_steps", 20, "--num_beams", 2, "--patience", 20]
+    flags += ["--validate_every", 50, "--validation_examples", 40, "--checkpoint_every", 60]
     command = [sys.executable, str(root / "examples" / "finetune_translator.py"), *map(str, flags)]
-    environment = os.environ | {"CUDA_VISIBLE_DEVICES": ""}
+    options = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "env": os.environ | {"CUDA_VISIBLE_DEVICES": ""}}
 
     def run():
-        done = fresh_python.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment)
+        done = fresh_python.run(command, **options)
         assert done.returncode == 0, done.stdout
         return json.loads(done.stdout.splitlines()[-1])
 
+    killed = fresh_python.Popen(command, **options)
+    while not (out / "samples.jsonl").exists() or len((out / "samples.jsonl").read_text().splitlines()) < 6:  # two validations
+        assert killed.poll() is None, killed.communicate()[0]
+        time.sleep(0.02)
+    killed.kill()
+    killed.communicate()
     figures = run()
-    assert figures["test_chrf"] == figures["validation_chrf"] > 90 and figures["cut_targets"] == 0 and figures["steps"] == 300
-    rows = [json.loads(line) for line in (tmp_path / "out" / "test_answers.jsonl").read_text().splitlines()]
+    assert figures["resumed_from"] >= 60 and figures["steps"] == 300
+    assert figures["test_chrf"] == figures["validation_chrf"] > 90
+    assert figures["test_baselines"]["nearest_source"]["chrf"] > 50  # of the same words, if not in their order
+    seen = {name: figures[name] for name in ("cut_sources", "cut_targets", "examples_seen", "batch_size")}
+    assert seen == {"cut_sources": 0, "cut_targets": 0, "examples_seen": 30 * 160, "batch_size": 16}
+    words = sum(len(line.split("\t")[0].split()) + 2 for line in pairs.read_text().splitlines())
+    assert figures["source_tokens_seen"] == 30 * words
+    rows = [json.loads(line) for line in (out / "test_answers.jsonl").read_text().splitlines()]
     assert len(rows) == 160 and np.mean([row["answer"] == row["target"] for row in rows]) > 0.9
+    samples = [json.loads(line) for line in (out / "samples.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in samples] == [step for step in range(50, 301, 50) for _ in range(3)]
+    log = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
+    best = max((line["val_chrf"], -line["step"]) for line in log if "val_chrf" in line)
+    assert (figures["best_val_chrf"], figures["best_step"]) == (pytest.approx(best[0], abs=1e-4), -best[1])
     again = run()
     assert again["resumed_from"] == again["steps"] == 300 and again["test_chrf"] == figures["test_chrf"]

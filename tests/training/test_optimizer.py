@@ -35,9 +35,14 @@ def no_gradients(weights):
         ({"total_steps": 5, "beta_2": -0.1}, "beta_2=-0.1 is not in 0 to 1"),
         ({"total_steps": 5, "ema_momentum": 1}, "ema_momentum=1 is not in 0 to 1"),
         ({"total_steps": 5, "weight_decay": -0.01}, "weight_decay=-0.01 is negative"),
-        ({"total_steps": 5, "schedule": "square"}, "schedule='square' is not one of linear, polynomial, cosine, constant"),
+        ({"total_steps": 5, "schedule": "square"}, "schedule='square' is not one of linear, polynomial, cosine, constant, inverse_sqrt"),
         ({"total_steps": 5, "optimizer": "adam"}, "optimizer='adam' is not one of adamw, lamb"),
-        ({"total_steps": 5, "schedule": "constant", "end_learning_rate": 1e-6}, "end_learning_rate=1e-06: a constant schedule has none"),
+        ({"total_steps": 5, "schedule": "constant", "end_learning_rate": 1e-6}, "end_learning_rate=1e-06: schedule='constant' has none"),
+        (
+            {"total_steps": 5, "schedule": "inverse_sqrt", "end_learning_rate": 1e-6},
+            "end_learning_rate=1e-06: schedule='inverse_sqrt' has none",
+        ),
+        ({"total_steps": 5, "part_schedules": {"decoder": {"warmup_steps": 6}}}, "warmup_steps=6"),
         ({"total_steps": 5, "power": 2.0}, "power=2.0 is of the polynomial schedule, not of schedule='linear'"),
         ({"total_steps": 5, "layer_decay": 0.0}, "layer_decay=0.0 is neither in 0"),
         ({"total_steps": 5, "layer_decay": 1.1}, "layer_decay=1.1 is neither in 0"),
@@ -143,6 +148,34 @@ def test_a_config_makes_the_same_optimizer(kind):
     } | ({"exclude_from_layer_adaptation": ["gamma"]} if kind is Lamb else {})
     config = keras.optimizers.deserialize(keras.optimizers.serialize(kind(0.1, **options))).get_config()
     assert {name: config[name] for name in options} == options
+
+
+def test_two_sides_warm_up_and_learn_each_at_its_own_rate():
+    """Where the gradient stays the same, each of Adam's updates is the rate itself."""
+    optimizer = create_optimizer(
+        0.2, total_steps=100, warmup_steps=4, schedule="inverse_sqrt", weight_decay=0.0, clip_norm=None,
+        learning_rate_multipliers={"bias": 0.5}, part_schedules={"decoder": {"learning_rate": 0.8, "warmup_steps": 2}},
+    )  # fmt: skip
+    again = AdamW.from_config(optimizer.get_config())
+    for each in (optimizer, again):
+        weights = [keras.Variable(np.zeros(1, "float32"), name=name) for name in ("kernel", "kernel", "bias")]
+        for variable, path in zip(weights, ("layer_0/kernel", "decoder/layer_0/kernel", "decoder/layer_0/bias"), strict=True):
+            variable._path = path
+        moves = []
+        for _ in range(6):
+            before = [float(weight.numpy()[0]) for weight in weights]
+            each.apply([np.ones(1, "float32")] * 3, weights)
+            moves.append([start - float(weight.numpy()[0]) for start, weight in zip(before, weights, strict=True)])
+        encoder = [0.2 * min(step / 4, (4 / max(step, 1)) ** 0.5) for step in range(6)]
+        decoder = [0.8 * min(step / 2, (2 / max(step, 1)) ** 0.5) for step in range(6)]
+        expected = [[one, two, two / 2] for one, two in zip(encoder, decoder, strict=True)]
+        np.testing.assert_allclose(moves, expected, rtol=1e-4, atol=1e-6)
+
+
+def test_a_schedule_of_no_variable_is_named_with_the_parts_there_are():
+    optimizer = AdamW(0.1, part_schedules={"decoder": 0.1})
+    with pytest.raises(ValueError, match=r"part_schedules names 'decoder'.*the parts are bias, kernel$"):
+        optimizer.build(variables("kernel", "bias"))
 
 
 def test_create_optimizer_hands_everything_on():

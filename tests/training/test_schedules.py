@@ -3,7 +3,7 @@ import math
 import keras
 import pytest
 
-from keras_bert.training import WarmupConstant, WarmupCosineDecay, WarmupLinearDecay, WarmupPolynomialDecay
+from keras_bert.training import WarmupConstant, WarmupCosineDecay, WarmupInverseSquareRoot, WarmupLinearDecay, WarmupPolynomialDecay
 from keras_bert.training.schedules import SCHEDULES
 
 
@@ -31,6 +31,13 @@ def test_cosine_falls_slowly_first():
     assert rates(WarmupCosineDecay(1.0, 8), 2, 6) == pytest.approx([(1 + math.sqrt(0.5)) / 2, (1 - math.sqrt(0.5)) / 2])
 
 
+def test_the_inverse_square_root_is_as_papers_write_it():
+    """Liu & Lapata 2019: 0.1 * min(step ** -0.5, step * 10000 ** -1.5)."""
+    schedule = WarmupInverseSquareRoot(0.1 / math.sqrt(10_000), 200_000, warmup_steps=10_000)
+    steps = (1, 5_000, 10_000, 40_000, 200_000, 300_000)
+    assert rates(schedule, *steps) == pytest.approx([0.1 * min(step**-0.5, step * 10_000**-1.5) for step in steps])
+
+
 @pytest.mark.parametrize("schedule", SCHEDULES.values())
 def test_schedule_without_warm_up_starts_at_the_peak(schedule):
     assert rates(schedule(0.5, 4), 0) == pytest.approx([0.5])
@@ -38,7 +45,7 @@ def test_schedule_without_warm_up_starts_at_the_peak(schedule):
 
 @pytest.mark.parametrize("name", SCHEDULES)
 def test_a_reloaded_schedule_gives_the_same_rates(name):
-    options = {} if name == "constant" else {"end_learning_rate": 0.1}
+    options = {} if name in ("constant", "inverse_sqrt") else {"end_learning_rate": 0.1}
     options |= {"power": 3.0} if name == "polynomial" else {}
     schedule = SCHEDULES[name](0.5, 9, warmup_steps=3, **options)
     again = keras.optimizers.schedules.deserialize(keras.optimizers.schedules.serialize(schedule))

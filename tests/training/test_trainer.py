@@ -181,6 +181,51 @@ def test_validation_is_evaluated_as_the_training_data_says(tmp_path):
     assert count.batches == 1 + 5  # one before step 1, all of them at the end
 
 
+def scores_by_weight(trainer, asked):
+    """A validation's own figure: the weight that it meets. Args: asked: list that gets the steps. Returns: function."""
+
+    def scores(step):
+        asked.append(step)
+        return {"rougeL": weight_of(trainer)}
+
+    return scores
+
+
+def test_the_best_may_be_by_a_score_of_ones_own(tmp_path):
+    asked = []
+    trainer = make_trainer(tmp_path, validation_scores=lambda step: scores_by_weight(trainer, asked)(step), monitor="val_rougeL")
+    result = trainer.train(endless)
+    assert asked == [None, 1, 2, 3, 4]
+    assert (result.best_step, result.best_value) == (3, pytest.approx(WEIGHTS[2], rel=1e-5))
+    assert [line["val_rougeL"] for line in result.log if "val_loss" in line] == pytest.approx(WEIGHTS, rel=1e-5)
+    wrong = make_trainer(tmp_path / "other", validation_scores=lambda step: {"rougeL": 0.0}, monitor="val_chrf")
+    with pytest.raises(ValueError, match=r"monitor='val_chrf' is none of what validation gives: val_loss, .*val_rougeL$"):
+        wrong.train(endless)
+
+
+def test_a_killed_run_keeps_its_best_score_and_what_is_left_of_its_patience(tmp_path):
+    """Step 3 is the best, so that with patience for two validations the run ends at step 5, in whichever process."""
+
+    def start(**options):
+        asked = []
+
+        def scores(step):
+            asked.append(step)
+            return {"rougeL": float(step == 3)}
+
+        options |= {"monitor": "val_rougeL", "patience": 2, "checkpoint_every": 1}
+        return make_trainer(tmp_path, total_steps=9, validation_scores=scores, **options), asked
+
+    first, _ = start(callbacks=killed_at(5))
+    with pytest.raises(Killed):
+        first.train(endless)
+    second, asked = start()
+    result = second.train(endless)
+    assert asked == [None, 5] and result.resumed_from == 4
+    assert (result.step, result.stopped_early, result.best_step, result.best_value) == (5, True, 3, 1.0)
+    assert weight_of(second) == pytest.approx(WEIGHTS[2], rel=1e-5)
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
@@ -200,7 +245,8 @@ def test_validation_is_evaluated_as_the_training_data_says(tmp_path):
         ({"callbacks": [keras.callbacks.Callback()]}, "callbacks=.* is not a list of functions"),
         ({"monitor": "accuracy"}, "monitor='accuracy' is no value of the validation"),
         ({"mode": "least"}, "mode='least' is not one of auto, min, max"),
-        ({"validation_data": None, "patience": 1}, "patience and validate_every want validation_data"),
+        ({"validation_data": None, "patience": 1}, "patience, validate_every and validation_scores want validation_data"),
+        ({"validation_data": None, "validation_scores": dict}, "validation_scores want validation_data"),
         (
             {"validation_data": batches(), "patience": 1},
             "patience=1 needs validate_every: without it there is one validation",

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_bert import BertClassifier, BertConfig, BertEmbedder, BertEncoder, BertMaskedLM, BertPretrainer
+from keras_bert import BertClassifier, BertConfig, BertEmbedder, BertEncoder, BertMaskedLM, BertPretrainer, BertSeq2Seq
 from keras_bert.training import create_optimizer
 
 ROWS, LENGTH, PREDICTIONS = 8, 16, 3
@@ -62,6 +62,13 @@ def pretrainer():
     return BertPretrainer(BertEncoder(CONFIG)), (batch() | {"masked_positions": positions}, labels, weights), {}
 
 
+def writer():
+    generator = np.random.default_rng(3)
+    ids, targets = (generator.integers(0, 50, (ROWS, LENGTH)).astype("int32") for _ in range(2))
+    targets[:, 9:] = -1
+    return BertSeq2Seq(BertEncoder(CONFIG, pooler=False)), (batch() | {"decoder_input_ids": ids}, targets), {}
+
+
 def trained(make, steps=3, **options):
     keras.utils.set_random_seed(0)
     model, data, loss = make()
@@ -76,7 +83,7 @@ def trained(make, steps=3, **options):
 
 @pytest.mark.parametrize(
     "make",
-    [classifier, *[pytest.param(make, marks=pytest.mark.slow) for make in (embedder, masked_lm, pretrainer)]],
+    [classifier, *[pytest.param(make, marks=pytest.mark.slow) for make in (embedder, masked_lm, pretrainer, writer)]],
     ids=lambda make: make.__name__,
 )
 def test_the_compiled_step_gives_the_weights_of_the_graph(make):
