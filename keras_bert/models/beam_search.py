@@ -6,7 +6,6 @@ continuations as there are beams, those that end are kept if they are among the 
 
 from keras import ops
 
-from keras_bert.models.growing_caches import write_in_rooms
 from keras_bert.models.next_tokens import FORBIDDEN, allowed_scores, empty_sequences, log_sum
 
 
@@ -70,7 +69,7 @@ def search_beams(follow, caches, start, beams, generation):
         ops.zeros_like(sequences) - 1,
         caches,
     )
-    _, _, _, ended, ended_scores, *_ = write_in_rooms(goes_on, one_more, begun, length)
+    _, _, _, ended, ended_scores, *_ = ops.while_loop(goes_on, one_more, begun)
     return ended[:, : generation.num_answers], ended_scores[:, : generation.num_answers]
 
 

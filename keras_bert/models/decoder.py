@@ -77,8 +77,7 @@ class Decoder(keras.layers.Layer):
     def begin(self, source, attention_mask, *, slots, length):
         """Ready a source for `step`.
 
-        Args: source, attention_mask: as call. slots: sequences of a text that are written at once. length: tokens of one that the caches
-            have room for.
+        Args: source, attention_mask: as call. slots: sequences of a text that are written at once. length: most tokens of one.
         Returns: what step takes as source; caches.
         """
         projected = [block.cross_attention.project_source(source) for block in self.blocks]
@@ -97,7 +96,7 @@ class Decoder(keras.layers.Layer):
         """
         slots = tokens.shape[1]
         projected, source_mask = source
-        mask = slot_mask(ancestors[:, :, : caches[0][0].shape[1]], slots)
+        mask = slot_mask(ancestors, slots)
         x = self.embeddings(tokens, ops.zeros_like(tokens), ops.zeros_like(tokens) + position)
         after = []
         for block, cache, (key, value) in zip(self.blocks, caches, projected, strict=True):

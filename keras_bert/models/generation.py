@@ -4,7 +4,6 @@ import numpy as np
 from keras import ops
 
 from keras_bert.models.beam_search import search_beams
-from keras_bert.models.growing_caches import rooms, write_in_rooms
 from keras_bert.models.next_tokens import allowed_scores, empty_sequences, log_sum, sampled
 
 
@@ -28,7 +27,7 @@ def _followed(decoder, source, attention_mask, slots, generation):
     """Returns: function (sequences, position, ancestors, caches) -> scores of what follows, float32 [batch, slots, pieces], and caches."""
     pieces = generation.pieces
     if generation.cached:
-        ready, caches = decoder.begin(source, attention_mask, slots=slots, length=rooms(generation.max_length)[0])
+        ready, caches = decoder.begin(source, attention_mask, slots=slots, length=generation.max_length)
 
         def follow(sequences, position, ancestors, caches):
             logits, caches = decoder.step(ops.take(sequences, position, axis=2), position, ancestors, ready, caches)
@@ -72,7 +71,7 @@ def _write_each(follow, caches, start, slots, generation):
 
     nothing = ops.zeros_like(sequences[:, :, 0])
     begun = (ops.convert_to_tensor(1, "int32"), sequences, ops.cast(nothing, "float32"), nothing > 0, caches)
-    _, sequences, scores, _, _ = write_in_rooms(goes_on, one_more, begun, length)
+    _, sequences, scores, _, _ = ops.while_loop(goes_on, one_more, begun)
     return sequences, scores / written(sequences, generation) ** generation.length_penalty
 
 

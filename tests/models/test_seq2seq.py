@@ -11,7 +11,7 @@ from safetensors.numpy import load_file
 
 from keras_bert import BertEncoder, checkpoints, features
 from keras_bert.generation import Generation
-from keras_bert.models import Seq2Seq, growing_caches
+from keras_bert.models import Seq2Seq
 from keras_bert.models.next_tokens import sampled
 
 LENGTH, END = 20, 3
@@ -88,21 +88,6 @@ def test_answers_that_end_early_are_transformers(ask, ends_likelier):
         same(f"beam4_{penalty}", num_beams=4, num_answers=4, length_penalty=penalty)
     same("beam3_min", num_beams=3, num_answers=2, min_length=10)
     same("beam4_no_repeat", num_beams=4, num_answers=2, no_repeat_ngrams=2, length_penalty=2.0)
-
-
-def test_caches_double_up_to_the_longest_answer():
-    assert [growing_caches.rooms(length) for length in (2, 16, 31, 32, 50, 64, 130)] == [
-        [2], [16], [31], [16, 32], [16, 50], [16, 32, 64], [16, 32, 64, 130],
-    ]  # fmt: skip
-
-
-def test_answers_through_caches_that_grow_are_transformers(network, expected, monkeypatch):
-    monkeypatch.setattr(growing_caches, "_FIRST", 4)  # then 8, then the 20 of the answers
-    inputs = {name: expected[name].astype("int32") for name in features.UNPACKED}
-    inputs[features.DECODER_INPUT_IDS] = np.full((5, 1), 2, "int32")
-    for name, options in (("greedy", {}), ("beam4_length_penalty_2.0", {"num_beams": 4, "length_penalty": 2.0})):
-        got = network(inputs, training=False, generation=Generation(LENGTH, END, **options))
-        np.testing.assert_array_equal(np.asarray(got["ids"])[:, 0], expected[name])
 
 
 @pytest.mark.parametrize("penalty", [-1.0, 0.6, 2.0])
