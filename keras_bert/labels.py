@@ -248,7 +248,7 @@ class Labels:
     def _row(self, row, index):
         if isinstance(row, (str, bytes)):
             raise ValueError(f"labels of text {index} are {_text(row)!r}, one string; give a list of names: [{_text(row)!r}]")
-        if not isinstance(row, Iterable):
+        if not isinstance(row, Iterable) or isinstance(row, Mapping):  # a mapping's items are its keys, right or not
             raise ValueError(f"labels of text {index} are {row!r}; {self._multi_forms()}")
         return [_text(item) for item in row]
 

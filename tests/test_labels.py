@@ -378,3 +378,8 @@ def test_in_memory_no_tensorflow_is_needed():
     program = "import sys; sys.modules['tensorflow'] = None; from keras_bert.labels import Labels; print(Labels(['a', 'b']).encode(['b']))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.stdout == "[1]\n", done.stderr
+
+
+def test_names_with_zeros_and_ones_are_not_taken_for_lists_of_names():
+    with pytest.raises(ValueError, match=r"labels of text 0 are \{'sport': 1, 'art': 0\}; expected lists of names"):
+        TOPICS.encode_multi([{"sport": 1, "art": 0}])

@@ -30,9 +30,9 @@ def label_counts(targets, labels):
     if isinstance(targets, tf.data.Dataset):
         parts = [_counted(part, of_names) for part in _targets_of(targets)]
     else:
-        parts = [_counted(np.asarray(targets), of_names)]
+        parts = [_counted(np.asarray(targets), of_names)] if len(targets) else []
     if not parts:
-        raise ValueError("the dataset is empty: there are no labels to count")
+        raise ValueError("there are no labels to count: the dataset, or the array, is empty")
     return np.sum(parts, axis=0)
 
 

@@ -2,7 +2,7 @@
 
 import collections
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import tensorflow as tf
@@ -105,7 +105,7 @@ def _several(value, place, separator):
     value = value.decode("utf-8", "replace") if isinstance(value, bytes) else value
     if isinstance(value, str):
         return [name.strip() for name in value.split(separator) if name.strip()]
-    if not isinstance(value, Iterable):
+    if not isinstance(value, Iterable) or isinstance(value, Mapping):  # a mapping's items are its keys, right or not
         raise ValueError(f"{place}: labels {value!r} are neither a list nor a text with {separator!r} between them")
     return list(value)
 

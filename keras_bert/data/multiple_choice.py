@@ -1,5 +1,7 @@
 """read_multiple_choice: files of questions with choices -> ({"text", "choices"}, label)."""
 
+from collections.abc import Mapping
+
 import tensorflow as tf
 
 from keras_bert.data.tables import check_text, read_rows
@@ -43,7 +45,7 @@ def read_multiple_choice(
         start = values[1] if starts else ""
         choices = list(values[1 + len(starts) : -1])
         if len(columns) == 1:
-            if isinstance(choices[0], (str, bytes)) or not hasattr(choices[0], "__iter__"):
+            if isinstance(choices[0], (str, bytes, Mapping)) or not hasattr(choices[0], "__iter__"):
                 raise ValueError(f"{place}: column {columns[0]!r} is {choices[0]!r:.60}; expected a list of choices")
             choices = list(choices[0])
         for name, value in ((text_column, text), *((name, start) for name in starts), *((columns[0], choice) for choice in choices)):

@@ -37,7 +37,7 @@ def text_columns(x):
     Raises: ValueError where x is one string, where an item is no text (naming it), or where the two differ in length.
     """
     if isinstance(x, (str, bytes)):
-        raise ValueError(f"got one string, {_short(x)}; give a list of texts: [{_short(x)}]")
+        raise ValueError(_one_string(x))
     if isinstance(x, dict):
         unknown = set(x) - {TEXT, TEXT_PAIR}
         if unknown:
@@ -84,7 +84,13 @@ def _of_table(x):
     return list(rows.T)
 
 
+def _one_string(text):
+    return f"got one string, {_short(text)}; give a list of texts: [{_short(text)}]"
+
+
 def _texts(column):
+    if isinstance(column, (str, bytes)):  # a list of its characters otherwise
+        raise ValueError(_one_string(column))
     items = column.numpy().tolist() if isinstance(column, tf.Tensor) else list(column)
     if items and all(isinstance(item, np.ndarray) and item.shape == (1,) for item in items):  # a column [rows, 1] within a pair
         items = [item[0] for item in items]

@@ -1,6 +1,6 @@
 """MultipleChoicePreprocessor: a text and its choices, each pair of them a part of the example."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import tensorflow as tf
@@ -80,7 +80,8 @@ class MultipleChoicePreprocessor(TextPreprocessor):
         return {TEXT: named[TEXT], CHOICES: choices.to_tensor("") if isinstance(choices, tf.RaggedTensor) else choices}
 
     def encode_targets_of(self, columns, targets):
-        counts = [sum(1 for choice in row if choice) for row in columns[CHOICES]]
+        # Up to the last that is there, as `rows` counts them.
+        counts = [max((place for place, choice in enumerate(row, 1) if choice), default=0) for row in columns[CHOICES]]
         ids = Labels([str(index) for index in range(max(max(counts), LEAST_CHOICES))]).encode(np.asarray(targets))
         wrong = next((number for number, (index, count) in enumerate(zip(ids, counts, strict=False)) if index >= count), None)
         if wrong is not None:
@@ -162,7 +163,7 @@ def _at_least_one(choices):
 def _choices(row, number):
     """The choices of an example. Returns: list of bytes, without padding. Raises: ValueError naming the example."""
     row = row.tolist() if isinstance(row, np.ndarray) else row
-    if isinstance(row, (str, bytes)) or not isinstance(row, Iterable):
+    if isinstance(row, (str, bytes, Mapping)) or not isinstance(row, Iterable):
         raise ValueError(f"the choices of example {number} are {row!r:.60}; expected a list of texts")
     row = list(row)
     for place, choice in enumerate(row):

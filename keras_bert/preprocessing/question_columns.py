@@ -41,7 +41,7 @@ def question_columns(x):
         unknown = sorted(map(str, set(x) - set(NAMES))) if isinstance(x, Mapping) else []
         if missing or unknown:
             raise ValueError(f"a question is read with its context, {QUESTION!r} and {CONTEXT!r}; got {', '.join(map(str, x))}")
-        x = (x[QUESTION], x[CONTEXT])
+        x = {column_lib.TEXT: x[QUESTION], column_lib.TEXT_PAIR: x[CONTEXT]}
     elif isinstance(x, (list, tuple)) and x and _has_both(x[0]):
         x = [_both(item, index) for index, item in enumerate(x)]
     columns = column_lib.text_columns(x)

@@ -274,7 +274,7 @@ class BertClassifier(TextTask):
 
         Args:
             x, y: texts and labels, in memory or a dataset, texts of no label among them: those whose label is no name, or no id, of the
-                model's.
+                model's; None and NaN, which pandas makes of it, are none.
             precision: the share of right labels among the answers that are not rejected; None: the best F1 of right labels, each text
                 that has a label counting as one to be found.
             batches: batch_size or max_tokens_per_batch.
@@ -285,8 +285,11 @@ class BertClassifier(TextTask):
             raise ValueError("tune_rejection is of one label of several; this model chooses none")
         known = {name: index for index, name in enumerate(self.labels)}
         targets = [label.decode() if isinstance(label, bytes) else label for label in list(targets_of(x) if y is None else y)]
-        ids = np.array([known.get(label, -1) if isinstance(label, str) or label is None else int(label) for label in targets])
+        no_ids = [isinstance(label, str) or label is None or label != label for label in targets]  # NaN alone differs from itself
+        ids = np.array([known.get(label, -1) if no_id else int(label) for label, no_id in zip(targets, no_ids, strict=True)])
         scores = self.predict(x, verbose=0, **batches)
+        if len(ids) != len(scores):
+            raise ValueError(f"{len(scores)} texts but {len(ids)} labels")
         in_scope = (ids >= 0) & (ids < len(known))
         found = choose_threshold(scores.argmax(-1) == ids, scores.max(-1), positives=int(in_scope.sum()), precision=precision)
         self.rejection_threshold = found["threshold"]

@@ -44,18 +44,19 @@ def extract_features(model, texts, text_pairs=None, *, layers=(-1, -2, -3, -4), 
         raise ValueError(f"layers={layers!r}: the encoder has {count} blocks, so there are layers from {-count - 1} to {count}")
     if combine not in COMBINATIONS:
         raise ValueError(f"combine={combine!r} is not one of None, {', '.join(filter(None, COMBINATIONS))}")
-    if isinstance(texts, str):
-        raise ValueError(f"got one string, {texts!r:.60}; give a list of texts")
-    texts = list(texts)
-    if text_pairs is not None and len(list(text_pairs)) != len(texts):
-        raise ValueError(f"{len(texts)} texts but {len(list(text_pairs))} second texts")
+    for given in (texts, text_pairs):
+        if isinstance(given, str):
+            raise ValueError(f"got one string, {given!r:.60}; give a list of texts")
+    texts, text_pairs = list(texts), None if text_pairs is None else list(text_pairs)
+    if text_pairs is not None and len(text_pairs) != len(texts):
+        raise ValueError(f"{len(texts)} texts but {len(text_pairs)} second texts")
     if model.tokenizer is None:
         raise ValueError(f"this {type(model).__name__} was made without a vocabulary, so it cannot read texts")
     tokenizer, packer = model.tokenizer, model.packer
     run = tf.function(lambda inputs: _combined(_states(model.encoder, inputs), layers, combine), reduce_retracing=True, autograph=False)
     found = []
     for start in range(0, len(texts), batch_size):
-        pairs = None if text_pairs is None else tokenizer.tokenize(list(text_pairs)[start : start + batch_size])
+        pairs = None if text_pairs is None else tokenizer.tokenize(text_pairs[start : start + batch_size])
         inputs = packer.pad(packer.join(tokenizer.tokenize(texts[start : start + batch_size]), pairs))
         vectors = run(inputs).numpy()
         for ids, mask, of_text in zip(inputs[features.INPUT_IDS].numpy(), inputs[features.ATTENTION_MASK].numpy(), vectors, strict=True):

@@ -75,3 +75,8 @@ def test_batches_of_balanced_examples_begin_anywhere(shared_classifier):
 def test_what_cannot_be_balanced_is_told(call, words):
     with pytest.raises(ValueError, match=words):
         call()
+
+
+def test_no_targets_are_told():
+    with pytest.raises(ValueError, match="there are no labels to count"):
+        label_counts([], NAMES)

@@ -215,3 +215,8 @@ def test_numbers_as_targets(write):
 def test_a_bad_target_is_told_by_file_and_line(write, name, content, options, words):
     with pytest.raises(ValueError, match=words):
         read_classification(write(name, content), **options)
+
+
+def test_names_with_zeros_and_ones_are_not_taken_for_lists_of_names():
+    with pytest.raises(ValueError, match=r"row 0: labels \{'sport': 1, 'art': 0\} are neither a list nor a text"):
+        read_classification((["a race"], [{"sport": 1, "art": 0}]), labels=["sport", "art"], problem_type="multi_label_classification")

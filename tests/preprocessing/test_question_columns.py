@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from keras_bert.data import SquadExample
 from keras_bert.preprocessing import QuestionAnsweringPreprocessor
+from keras_bert.preprocessing.columns import text_columns
 from keras_bert.preprocessing.question_columns import (
     answer_places,
     element_columns,
@@ -100,3 +101,18 @@ def test_answers_of_a_dataset_that_are_not_in_their_contexts_are_refused(place):
     assert places_in_graph(tf.constant(good), contexts).numpy().tolist() == good
     with pytest.raises(tf.errors.InvalidArgumentError, match=rf"(?s)an answer is not in its context.*{place[0]}, {place[1]}, 5$"):
         places_in_graph(tf.constant([place, (0, 4)]), contexts)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [{"text": "abc"}, {"text": ["a", "b"], "text_pair": "cd"}, (["a", "b"], "cd"), {"text": ["a", "b"], "text_pair": b"cd"}],
+    ids=["texts", "pairs by name", "pairs", "bytes"],
+)
+def test_one_string_for_a_column_is_not_taken_for_texts_of_a_character(given):
+    with pytest.raises(ValueError, match=r"got one string, .*give a list of texts"):
+        text_columns(given)
+
+
+def test_one_question_that_is_no_list_is_told():
+    with pytest.raises(ValueError, match="got one string, 'Who came'; give a list of texts"):
+        question_columns({"question": "Who came", "context": "Anna came."})

@@ -14,6 +14,7 @@ import keras_bert
 from export import ask
 from keras_bert import BertClassifier, BertEncoder, BertMultipleChoice, BertPacker, checkpoints
 from keras_bert.data import read_multiple_choice
+from keras_bert.preprocessing import MultipleChoicePreprocessor
 from keras_bert.training import create_optimizer
 
 TEXTS = ["it is", "a good film", "no ,"]
@@ -190,3 +191,20 @@ def test_static_shapes_have_a_number_of_choices(make):
     static = make(pad_to_multiple_of=None, max_choices=5, max_length=12)
     for row, wanted in zip(static.predict((TEXTS, CHOICES), verbose=0), probabilities_by_hand(static), strict=True):
         np.testing.assert_allclose(row[: len(wanted)], wanted, atol=1e-6)
+
+
+@pytest.mark.parametrize("choices", [{"text": ["blue", "red"], "label": ["A", "B"]}, {"A": "blue", "B": "red"}])
+def test_names_of_choices_are_not_taken_for_the_choices(choices):
+    source = {"question": ["The sky is"], "choices": [choices], "label": ["A"]}
+    with pytest.raises(ValueError, match=r"row 0: column 'choices' is \{.*; expected a list of choices"):
+        read_multiple_choice(source, text_column="question", choice_columns="choices")
+    with pytest.raises(ValueError, match=r"the choices of example 0 are \{.*; expected a list of texts"):
+        MultipleChoicePreprocessor(None, max_length=16).columns((["The sky is"], [choices]))
+
+
+def test_an_empty_choice_before_the_last_is_counted():
+    columns = {"text": [b"a"], "choices": [[b"b", b"", b"c", b""]]}
+    preprocessor = MultipleChoicePreprocessor(None, max_length=16)
+    assert preprocessor.encode_targets_of(columns, [2]).tolist() == [2]
+    with pytest.raises(ValueError, match="label 0 is 3; example 0 has 3 choices"):
+        preprocessor.encode_targets_of(columns | {"text": [b"a", b"d"], "choices": [*columns["choices"], [b"x"] * 4]}, [3, 0])

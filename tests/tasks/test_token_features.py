@@ -54,3 +54,10 @@ def test_what_does_not_fit_is_told(model, arguments, options, words):
 def test_a_model_without_a_vocabulary_is_told(tiny_config):
     with pytest.raises(ValueError, match="without a vocabulary, so it cannot read texts"):
         extract_features(BertEmbedder(BertEncoder(tiny_config)), ["a"], layers=(-1,))
+
+
+def test_second_texts_are_read_once_and_are_a_list(model):
+    (first,) = extract_features(model, ["good"], (text for text in ["bad"]), layers=(-1,))
+    assert first.tokens == ["[CLS]", "good", "[SEP]", "bad", "[SEP]"]
+    with pytest.raises(ValueError, match="got one string, 'ab'; give a list of texts"):
+        extract_features(model, ["good", "bad"], "ab", layers=(-1,))

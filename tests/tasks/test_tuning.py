@@ -87,3 +87,13 @@ def test_only_what_is_chosen_is_tuned(shared_classifier, quick_config, tiny_toke
         scorer.tune_rejection(TEXTS, MANY)
     with pytest.raises(ValueError, match=r"rejection_threshold=0\.5: only where one label of several is chosen"):
         scorer.rejection_threshold = 0.5
+
+
+def test_a_missing_label_is_out_of_scope_as_none_is(shared_classifier, monkeypatch):
+    chosen = shared_classifier.predict(TEXTS, verbose=0).argmax(-1)
+    monkeypatch.setattr(shared_classifier, "change_settings", lambda **changes: None)  # others share it
+    ids = [float(index) for index in chosen[:-1]]
+    expected = shared_classifier.tune_rejection(TEXTS, [*map(int, ids), None])
+    assert shared_classifier.tune_rejection(TEXTS, [*ids, float("nan")]) == expected
+    with pytest.raises(ValueError, match=rf"{len(TEXTS)} texts but 2 labels"):
+        shared_classifier.tune_rejection(TEXTS, ids[:2])
