@@ -49,7 +49,7 @@ class Sentences(NamedTuple):
 def find_sentences(texts, *, longest=LONGEST):
     """Split texts into sentences, as data.split_sentences does.
 
-    Args: texts: string tensor [batch], valid UTF-8. longest: characters of a sentence; a longer one is cut.
+    Args: texts: string tensor [batch], valid UTF-8. longest: characters of a sentence, 2,000 at most; a longer one is cut.
     Returns: Sentences. A text of white space alone has none.
     """
     texts = tf.convert_to_tensor(texts, tf.string)

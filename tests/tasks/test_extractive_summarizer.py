@@ -80,7 +80,7 @@ def test_each_sentence_is_scored_at_its_own_cls(make):
 
 
 def test_a_long_document_is_rows_of_whole_sentences(make, model):
-    sentences = ["It was a good film a b bad.", "a film.", "No film.", "It is: " + "a good, great film " * 4 + "films.", "B"]
+    sentences = ["It was a good film a b bad.", "A film.", "No film.", "It is: " + "a good, great film " * 4 + "films.", "B"]
     assert [len(model.tokenizer.tokenize([each])[0]) + 2 for each in sentences] == [11, 5, 5, 28, 3]  # rows of 24: 21 | 24, cut | 3
     expected = np.concatenate(logits_by_hand(model, [sentences[:3], sentences[3:4], sentences[4:]]))
     row = model.predict([" ".join(sentences), "B"], verbose=0)[0]
