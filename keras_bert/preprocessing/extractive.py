@@ -23,6 +23,7 @@ NUM_SENTENCES = 3  # where no limit is given; Liu & Lapata's, for news
 PADDING = -1  # the place, and the target, of no sentence
 LANGUAGES = ("en", "zh")
 _SENTENCES, _STARTS, _ENDS, _TRIGRAMS = "sentences", "starts", "ends", "trigrams"  # facts
+_STEPS = 1e3  # to a logit; of sentences within one step the first is the better
 _CHECKED_AT_ONCE = 1024  # documents
 
 
@@ -240,7 +241,9 @@ class ExtractivePreprocessor(TextPreprocessor):
         facts = self._facts_of_ids(inputs) if rows is None else rows.facts
         text, starts, ends = facts[_SENTENCES], facts[_STARTS], facts[_ENDS]
         lengths = text.with_values(tf.strings.length(text.values, unit="UTF8_CHAR"))
-        chosen = choose_sentences(scores, lengths, facts.get(_TRIGRAMS), **self._limits)
+        # What is the same to read has scores that differ in their last digits from batch to batch.
+        rounded = scores.with_values(tf.round(scores.values * _STEPS))
+        chosen = choose_sentences(rounded, lengths, facts.get(_TRIGRAMS), **self._limits)
         if rows is not None:
             bounds = (characters_from_bytes(facts[TEXT], part) for part in (starts, ends))
             starts, ends = (text.with_values(tf.cast(part.values, tf.int32)) for part in bounds)

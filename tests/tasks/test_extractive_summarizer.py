@@ -128,6 +128,14 @@ def test_what_repeats_three_words_is_passed_over(model):
     assert model.answer([text], num_sentences=4, block_trigrams=False)[0]["sentence_count"] == 4
 
 
+def test_what_differs_in_the_last_digits_is_equal_and_the_first_is_chosen(model):
+    preprocessor = model.preprocessor.with_settings(num_sentences=1)
+    rows = preprocessor.rows({"text": ["Good. Bad. No."]})
+    for logits, best in (([1.0, 1.00001, 0.5, 9.0], 0), ([1.0, 1.01, 0.5, 9.0], 1)):
+        answer = preprocessor.decode(tf.constant([logits]), preprocessor.pad(rows)[0], rows)
+        assert answer["sentence_index"].numpy().tolist() == [[best]]
+
+
 def test_the_loss_is_the_mean_over_sentences_whatever_rows_they_are_in(model):
     total, count = 0.0, 0
     for text, labels in zip(DOCUMENTS[:1] + DOCUMENTS[2:4], LABELS[:1] + LABELS[2:4], strict=True):
