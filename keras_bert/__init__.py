@@ -13,6 +13,7 @@ _HOMES = {
     "BertConfig": "keras_bert.config",
     "BertEmbedder": "keras_bert.tasks",
     "BertEncoder": "keras_bert.models",
+    "BertExtractiveSummarizer": "keras_bert.tasks",
     "BertIntentSlots": "keras_bert.tasks",
     "BertMaskedLM": "keras_bert.tasks",
     "BertMultipleChoice": "keras_bert.tasks",

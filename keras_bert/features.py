@@ -17,6 +17,8 @@ MASKED_WEIGHTS = "masked_weights"  # 1 for a real question, 0 for padding
 
 WORD_POSITIONS = "word_positions"  # tagging: where in the row each word's first piece stands, [batch, words]; 0, which is [CLS], is padding
 
+SENTENCE_POSITIONS = "sentence_positions"  # extractive summaries: where each sentence's [CLS] stands, [batch, sentences]; -1 is padding
+
 DECODER_INPUT_IDS = "decoder_input_ids"  # generating: ids of the answer so far, [CLS] first, [batch, target length]; [PAD] is padding
 
 # An example of several rows, windows or choices, is one wide row: the inputs above are [batch, parts * length], and of the parts, [batch,

@@ -7,7 +7,8 @@ import pytest
 COMMANDS = ["export/__main__.py", "export/ask.py", "benchmarks/__main__.py"]
 COMMANDS += [f"examples/{name}.py" for name in ("quickstart", "convert_checkpoint", "compose_bilstm_crf", "embed", "train_embedder")]
 COMMANDS += ["examples/prepare_pretraining_data.py", "examples/pretrain.py", "examples/split_pairs.py"]
-COMMANDS += [f"examples/finetune_{name}.py" for name in ("classifier", "tagger", "srl", "intent_slots", "qa", "translator", "summarizer")]
+FINETUNED = ("classifier", "tagger", "srl", "intent_slots", "qa", "translator", "summarizer", "extractive")
+COMMANDS += [f"examples/finetune_{name}.py" for name in FINETUNED]
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -30,10 +30,13 @@ def in_a_folder_with_readme_s_files(tmp_path, monkeypatch, quick_config, tiny_to
 @pytest.mark.slow
 def test_readme_s_python_runs(root, in_a_folder_with_readme_s_files, answers_of_forks):
     blocks = re.findall(r"```python\n(.*?)```", (root / "README.md").read_text(), re.S)
-    assert len(blocks) == 18
+    assert len(blocks) == 19
     names = {}
     for block in blocks:
-        has_new_head = any(name in block for name in ("BertTagger", "BertQuestionAnswerer", "BertSeq2Seq", "topics = ", "chooser = "))
+        has_new_head = any(
+            name in block
+            for name in ("BertTagger", "BertQuestionAnswerer", "BertSeq2Seq", "BertExtractiveSummarizer", "topics = ", "chooser = ")
+        )
         new_head = pytest.warns(UserWarning, match="newly initialised") if has_new_head else contextlib.nullcontext()
         with new_head:
             exec(compile(block, "README.md", "exec"), names)

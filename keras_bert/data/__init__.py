@@ -7,6 +7,7 @@ from keras_bert.data.conll import conll_sentences, read_conll, read_tags, write_
 from keras_bert.data.corpus import Corpus
 from keras_bert.data.corpus_files import CorpusCounts
 from keras_bert.data.embedding_examples import read_embedding_examples
+from keras_bert.data.extractive import extractive_dataset, extractive_labels
 from keras_bert.data.frames import Frame, PropbankSentence, arguments_of, frame_tags, propbank_dataset, role_labels
 from keras_bert.data.intent_slots import intent_slot_labels, intent_slots_dataset, read_intent_slots
 from keras_bert.data.multiple_choice import read_multiple_choice
@@ -33,6 +34,8 @@ __all__ = [
     "count_batches",
     "cut_by_tokens",
     "endless_batches",
+    "extractive_dataset",
+    "extractive_labels",
     "frame_tags",
     "intent_slot_labels",
     "intent_slots_dataset",

@@ -1,23 +1,23 @@
-"""Sentences of English and Chinese text, by rules: no model, no data, some 30 MB a second."""
+"""Sentences of English and Chinese text, by rules: no model, no data, some 30 MB a second. In TensorFlow ops: text.sentences."""
 
 import re
 
-# Where a sentence may end, with what still belongs to it. One class of characters first: `re` then looks for nothing else in between.
-_CANDIDATE = re.compile(r"[\n.!?…。！？｡][.!?…。！？｡]*[\"'”’»」』）》〉】)\]]*\s*")
-_CHINESE_MARKS = "。！？｡"
-_OPENING = "\"'“‘«([{¿¡-–—*_"
-_ABBREVIATIONS = {
-    "mr", "mrs", "ms", "messrs", "mme", "dr", "prof", "st", "sr", "jr", "rev", "hon", "gen", "col", "lt", "capt", "sgt", "cmdr",
-    "adm", "maj", "sen", "rep", "gov", "pres", "supt", "vs", "cf", "al", "ca", "viz", "figs", "eq", "eqs", "chap", "vols", "nos",
-    "nr", "ed", "eds", "trans", "approx", "dept", "univ", "est", "inc", "ltd", "co", "corp", "bros", "op", "cit", "mt", "ft",
-    "jan", "feb", "apr", "jul", "aug", "sep", "sept", "oct", "nov", "e.g", "i.e",
-}  # fmt: skip
-# These are words as well, or end sentences: only a number behind them makes them abbreviations.
-_BEFORE_NUMBERS = {"no", "fig", "art", "p", "pp", "sec", "ch", "vol", "mar", "jun", "dec"}
-_LONGEST = 1000  # characters; a longer "sentence" is a table, or text without punctuation, and its end would be cut off
+from keras_bert.text.sentence_rules import (
+    ABBREVIATIONS,
+    BEFORE_NUMBERS,
+    CANDIDATE,
+    CHINESE_MARKS,
+    CUTS,
+    LONGEST,
+    MOST_OPENING,
+    OPENING,
+)
+
+_CANDIDATE = re.compile(CANDIDATE)
+_SPACE = re.compile(r"\s")
 
 
-def split_sentences(text, *, longest=_LONGEST):
+def split_sentences(text, *, longest=LONGEST):
     """Split a text into sentences.
 
         split_sentences('Dr. Smith asked: "Why?" Nobody knew.')     # ['Dr. Smith asked: "Why?"', "Nobody knew."]
@@ -44,24 +44,25 @@ def split_sentences(text, *, longest=_LONGEST):
 def _ends_sentence(text, start, mark, end):
     """Whether a sentence that began at `start` ends at `end`, by the punctuation that stands from `mark` on."""
     last, following = text[end - 1 : end], text[end : end + 1]
-    if text[mark] in "\n" + _CHINESE_MARKS or not following or "\n" in text[mark:end]:
+    if text[mark] in "\n" + CHINESE_MARKS or not following or "\n" in text[mark:end]:
         return True
     if not last.isspace():  # 3.5, www.example.org; but Chinese text may have Western marks
         return text[mark] in "!?" and "\u4e00" <= following <= "\u9fff"
-    if following in _OPENING:
-        following = text[end : end + 20].lstrip(_OPENING)[:1]
+    if following in OPENING:
+        following = text[end : end + MOST_OPENING].lstrip(OPENING)[:1]
     if following.islower() or following in ".!?":
         return False
     if text[mark] != "." or text[mark + 1] == ".":
         return True
-    word = text[max(start, text.rfind(" ", start, mark) + 1) : mark].lstrip(_OPENING).lower()
-    if word in _BEFORE_NUMBERS:
+    word = text[max(start, text.rfind(" ", start, mark) + 1) : mark]
+    word = _SPACE.split(word)[-1].lstrip(OPENING).lower()  # other white space than the space is rare
+    if word in BEFORE_NUMBERS:
         return not following.isdigit()
     if word.isdigit():
         return len(word) > 3 or mark - len(word) > start  # "1." begins an item of a list
     if len(word) == 1:
         return word == "i" or not "a" <= word <= "\u024f"  # an initial
-    if word in _ABBREVIATIONS:
+    if word in ABBREVIATIONS:
         return False
     parts = word.split(".")
     return len(parts) == 1 or any(len(part) != 1 for part in parts)  # U.S., p.m.
@@ -77,7 +78,7 @@ def cut_text(text, longest):
     while len(text) - start > longest:
         end = start + longest
         # Not in its first half: parts would become many and small.
-        places = (max(text.rfind(mark, start + longest // 2, end) for mark in marks) for marks in ("\n", "。！？", " \t\u3000"))
+        places = (max(text.rfind(mark, start + longest // 2, end) for mark in marks) for marks in CUTS)
         place = next((place for place in places if place >= 0), end - 1)
         parts.append(text[start : place + 1])
         start = place + 1

@@ -1,8 +1,6 @@
 """Scores of texts that a model wrote, by the field's own packages: sacrebleu for translations, rouge-score for summaries."""
 
-import re
-
-_CHINESE = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]|[^\W_]+")  # a Chinese character, or a word of other letters
+from keras_bert.text.rouge_words import rouge_words
 
 
 def score_translations(answers, references, *, language="en"):
@@ -45,7 +43,7 @@ class _Characters:
     """What rouge-score takes for a tokenizer."""
 
     def tokenize(self, text):
-        return _CHINESE.findall(text.lower())
+        return rouge_words(text, "zh")
 
 
 def _check(answers, references):

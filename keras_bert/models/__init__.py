@@ -7,6 +7,7 @@ from keras_bert.models.multiple_choice import MultipleChoice
 from keras_bert.models.next_sentence import NextSentence
 from keras_bert.models.pretrainer import Pretrainer
 from keras_bert.models.role_labeler import RoleLabeler
+from keras_bert.models.sentence_scorer import SentenceScorer
 from keras_bert.models.seq2seq import Seq2Seq
 from keras_bert.models.sequence_classifier import SequenceClassifier
 from keras_bert.models.span_classifier import SpanClassifier
@@ -22,6 +23,7 @@ __all__ = [
     "NextSentence",
     "Pretrainer",
     "RoleLabeler",
+    "SentenceScorer",
     "Seq2Seq",
     "SequenceClassifier",
     "SpanClassifier",

@@ -2,6 +2,7 @@
 
 from keras_bert.preprocessing.classification import ClassificationPreprocessor
 from keras_bert.preprocessing.embedding import EmbeddingPreprocessor
+from keras_bert.preprocessing.extractive import ExtractivePreprocessor
 from keras_bert.preprocessing.intent_slots import IntentSlotsPreprocessor
 from keras_bert.preprocessing.masked_lm import MaskedLMPreprocessor
 from keras_bert.preprocessing.multiple_choice import MultipleChoicePreprocessor
@@ -17,6 +18,7 @@ from keras_bert.preprocessing.text import TextPreprocessor
 __all__ = [
     "ClassificationPreprocessor",
     "EmbeddingPreprocessor",
+    "ExtractivePreprocessor",
     "IntentSlotsPreprocessor",
     "MaskedLMPreprocessor",
     "MultipleChoicePreprocessor",

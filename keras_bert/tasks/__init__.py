@@ -8,6 +8,7 @@ from keras_bert.lazy import lazy_names
 _HOMES = {
     "BertClassifier": "keras_bert.tasks.classes",
     "BertEmbedder": "keras_bert.tasks.classes",
+    "BertExtractiveSummarizer": "keras_bert.tasks.classes",
     "BertIntentSlots": "keras_bert.tasks.classes",
     "BertMaskedLM": "keras_bert.tasks.classes",
     "BertMultipleChoice": "keras_bert.tasks.classes",

@@ -11,6 +11,7 @@ except ImportError as error:
 
 from keras_bert.tasks.classifier import BertClassifier
 from keras_bert.tasks.embedder import BertEmbedder
+from keras_bert.tasks.extractive_summarizer import BertExtractiveSummarizer
 from keras_bert.tasks.intent_slots import BertIntentSlots
 from keras_bert.tasks.masked_lm import BertMaskedLM
 from keras_bert.tasks.multiple_choice import BertMultipleChoice
@@ -24,6 +25,7 @@ from keras_bert.tasks.tagger import BertTagger
 _CLASSES = (
     BertClassifier,
     BertEmbedder,
+    BertExtractiveSummarizer,
     BertIntentSlots,
     BertMaskedLM,
     BertMultipleChoice,

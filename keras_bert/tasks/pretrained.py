@@ -12,6 +12,7 @@ _TASK_OF_NETWORK = {
     "NextSentence": "BertNextSentence",
     "Pretrainer": "BertPretrainer",
     "RoleLabeler": "BertSemanticRoleLabeler",
+    "SentenceScorer": "BertExtractiveSummarizer",
     "Seq2Seq": "BertSeq2Seq",
     "SequenceClassifier": "BertClassifier",
     "SpanClassifier": "BertQuestionAnswerer",

@@ -16,6 +16,7 @@ _HOMES = {
     "OnlineContrastive": "keras_bert.training.pair_losses",
     "ProfileSteps": "keras_bert.training.profiling",
     "ScoreSquaredError": "keras_bert.training.label_losses",
+    "SentenceCrossEntropy": "keras_bert.training.sentence_cross_entropy",
     "SequenceCrossEntropy": "keras_bert.training.sequence_cross_entropy",
     "SpanCrossEntropy": "keras_bert.training.span_cross_entropy",
     "TimeBudget": "keras_bert.training.time_budget",

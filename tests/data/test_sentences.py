@@ -32,6 +32,10 @@ def test_a_line_break_ends_a_sentence_and_white_space_is_none():
     assert split_sentences("  \n ") == []
 
 
+def test_a_word_begins_behind_any_white_space():
+    assert split_sentences("He met Dr.\tDr.\xa0Smith. Bye.") == ["He met Dr.\tDr.\xa0Smith.", "Bye."]
+
+
 def test_no_character_but_white_space_is_lost_in_real_text(review_lines):
     text = "\n".join(review_lines[:2000])
     assert "".join("".join(split_sentences(text)).split()) == "".join(text.split())

@@ -50,7 +50,9 @@ def inputs(root, texts):
     choices = [[choice or "none" for choice in row] for row in others] + [["a", "", "b"], ["\t", "\U0001f600"]]
     columns = {"questions": zip(*questions, strict=True), "pairs": pairs, "choices": [texts, choices]}
     masked = [text.replace(" the ", " [MASK] ") for text in texts]
-    return {"texts": texts, "masked": masked} | {name: tuple(map(list, parts)) for name, parts in columns.items()}
+    documents = [" ".join([text, *texts[: number % 4]]) for number, text in enumerate(paragraphs)]
+    documents = [*[*documents, "他来了。" * 30, *texts][:198], "", " \n"]
+    return {"texts": texts, "masked": masked, "documents": documents} | {name: tuple(map(list, parts)) for name, parts in columns.items()}
 
 
 @pytest.fixture(scope="session")

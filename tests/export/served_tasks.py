@@ -7,6 +7,7 @@ from keras_bert import (
     BertConfig,
     BertEmbedder,
     BertEncoder,
+    BertExtractiveSummarizer,
     BertIntentSlots,
     BertMaskedLM,
     BertMultipleChoice,
@@ -40,6 +41,7 @@ TASKS = {  # class, labels, options, and which of the inputs it is asked
     "masked_lm": (BertMaskedLM, None, {"text_pair": False}, "masked"),
     "next_sentence": (BertNextSentence, None, {}, "pairs"),
     "pretrainer": (BertPretrainer, None, {}, "pairs"),
+    "extractive_summarizer": (BertExtractiveSummarizer, None, {"share": 0.5}, "documents"),
     "seq2seq": (BertSeq2Seq, None, {"num_beams": 2, "num_answers": 2, "max_target_length": 12, "restore_case": True}, "texts"),
 }
 

@@ -14,6 +14,7 @@ from keras_bert import (
     BertClassifier,
     BertConfig,
     BertEncoder,
+    BertExtractiveSummarizer,
     BertMaskedLM,
     BertMultipleChoice,
     BertQuestionAnswerer,
@@ -37,6 +38,7 @@ TASKS = {  # of each way that texts are read, one
     "windows": lambda *parts: BertClassifier(*parts[:1], ["no", "yes"], *parts[1:], text_pair=False, truncate="windows"),
     "masked_lm": lambda *parts: BertMaskedLM(*parts, text_pair=False),
     "multiple_choice": BertMultipleChoice,
+    "extractive_summarizer": BertExtractiveSummarizer,
     "question_answerer": BertQuestionAnswerer,
     "role_labeler": lambda *parts: BertSemanticRoleLabeler(*parts[:1], ["O", "B-V", "B-ARG0", "I-ARG0"], *parts[1:]),
 }

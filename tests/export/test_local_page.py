@@ -14,6 +14,7 @@ from keras_bert import (
     BertConfig,
     BertEmbedder,
     BertEncoder,
+    BertExtractiveSummarizer,
     BertIntentSlots,
     BertMaskedLM,
     BertMultipleChoice,
@@ -38,6 +39,7 @@ TASKS = {  # class, labels, options
     "reviews": (BertClassifier, [["negative", "positive"]], {"max_length": 24, "text_pair": False}),
     "embedder": (BertEmbedder, [], {"max_length": 24, "text_pair": False}),
     "questions": (BertQuestionAnswerer, [], {"max_length": 24}),
+    "summaries": (BertExtractiveSummarizer, [], {"max_length": 24, "num_sentences": 2}),
     "choices": (BertMultipleChoice, [], {"max_length": 24}),
     "masked": (BertMaskedLM, [], {"text_pair": False}),
 }
@@ -103,6 +105,14 @@ def test_an_answer_is_marked_in_its_context(browser, address, models):
     asked(browser, address, "questions", question="who?", context=TEXT)
     (answer,) = models["questions"].answer((["who?"], [TEXT]))
     assert marks(browser) == ([answer["text"]] if answer["text"] else [])
+
+
+def test_chosen_sentences_are_marked_in_the_document(browser, address, models):
+    document = f"{TEXT} It rained all day. They ate."
+    shown = asked(browser, address, "summaries", text=document)
+    (answer,) = models["summaries"].answer([document])
+    assert marks(browser) == [sentence["text"] for sentence in answer["sentences"]] and len(marks(browser)) == 2
+    assert answer["text"] in shown
 
 
 def test_labels_have_bars(browser, address, models):

@@ -1,0 +1,128 @@
+"""Documents with summaries -> which sentences of each document say what its summary says, to train BertExtractiveSummarizer by."""
+
+import collections
+import itertools
+import numbers
+import warnings
+
+import tensorflow as tf
+
+from keras_bert.data.sentences import split_sentences
+from keras_bert.data.tables import check_text
+from keras_bert.text.rouge_words import rouge_words
+
+
+def extractive_labels(sentences, summary, *, max_sentences=3, language="en"):
+    """Choose the sentences whose words are most like a summary's: the greedy oracle of extractive summaries.
+
+        extractive_labels(["It rained.", "Ann met Bob in Rome.", "They ate."], "Ann met Bob")       # [0, 1, 0]
+
+    One sentence after the other is added, each time that which raises ROUGE-1 plus ROUGE-2 (F1) of all chosen sentences most, the first of
+    equals; up to max_sentences, or until none raises it. The score is rouge-score's of the sentences joined in the order of the document.
+
+    Args:
+        sentences: list of str. summary: str.
+        max_sentences: most that are chosen.
+        language: "zh": Chinese is compared by characters; any other: by words, without stemming.
+    Returns: list of int, 1 for a chosen sentence and 0 for another; all 0 where none has a word of the summary.
+    Raises: ValueError on a max_sentences that is no whole number from 1.
+    Source: Liu 2019, "Fine-tune BERT for extractive summarization" (BertSum), greedy_selection; that compares sets of words, here, as ROUGE
+        has it, a word counts as often as it stands in both.
+    """
+    if isinstance(max_sentences, bool) or not isinstance(max_sentences, numbers.Integral) or max_sentences < 1:
+        raise ValueError(f"max_sentences={max_sentences!r} is not a whole number from 1")
+    reference = rouge_words(summary, language)
+    words = [rouge_words(sentence, language) for sentence in sentences]
+    overlap = _Overlap(reference, words)
+    chosen, best = [], 0.0
+    while len(chosen) < max_sentences:
+        left = [index for index in range(len(words)) if index not in chosen and words[index]]
+        scored = [(overlap.score_with(chosen, index), -index) for index in left]
+        score, index = max(scored, default=(0.0, 0))
+        if score <= best:
+            break
+        best = score
+        overlap.add(chosen, -index)
+        chosen = sorted([*chosen, -index])
+    return [int(index in chosen) for index in range(len(words))]
+
+
+class _Overlap:
+    """n-grams that the chosen sentences share with the summary; of each sentence only those of the summary are looked at.
+
+    Args: reference: list of words. words: list of such lists, a sentence each.
+    """
+
+    def __init__(self, reference, words):
+        self._words = words
+        self._wanted = collections.Counter([*reference, *itertools.pairwise(reference)])  # a word, or a pair of them
+        self._lengths = len(reference), max(len(reference) - 1, 0)
+        self._own = [
+            collections.Counter(each for each in (*sentence, *itertools.pairwise(sentence)) if each in self._wanted) for sentence in words
+        ]
+        self._have = collections.Counter()
+        self._shared = [0, 0]  # words, pairs
+        self._total = 0  # words of the chosen sentences
+
+    def score_with(self, chosen, index):
+        """ROUGE-1 plus ROUGE-2 with one sentence more. Args: chosen: ascending list of int. Returns: float, 0 to 2."""
+        shared, total = self._shared_with(self._added(chosen, index)), self._total + len(self._words[index])
+        return sum(
+            2 * both / max(ours + theirs, 1) for both, ours, theirs in zip(shared, (total, max(total - 1, 0)), self._lengths, strict=True)
+        )
+
+    def _shared_with(self, added):
+        shared = list(self._shared)
+        for each, count in added.items():
+            have, wanted = self._have[each], self._wanted[each]
+            shared[isinstance(each, tuple)] += min(have + count, wanted) - min(have, wanted)
+        return shared
+
+    def add(self, chosen, index):
+        added = self._added(chosen, index)
+        self._shared = self._shared_with(added)
+        self._have.update(added)  # counts may fall: a pair over the border of two sentences is parted
+        self._total += len(self._words[index])
+
+    def _added(self, chosen, index):
+        """What a sentence adds to the counts. Returns: Counter."""
+        before = max((other for other in chosen if other < index), default=None)
+        after = min((other for other in chosen if other > index), default=None)
+        words, added = self._words, collections.Counter(self._own[index])
+        added.update([(words[before][-1], words[index][0])] if before is not None else [])
+        added.update([(words[index][-1], words[after][0])] if after is not None else [])
+        added.subtract([(words[before][-1], words[after][0])] if before is not None and after is not None else [])
+        return added
+
+
+def extractive_dataset(pairs, *, max_sentences=3, language="en"):
+    """Documents with summaries as a data set that BertExtractiveSummarizer takes.
+
+        extractive_dataset(read_parallel("train.jsonl", columns=("document", "summary")))
+
+    Args:
+        pairs: tf.data.Dataset of (document, summary), scalar strings, as read_parallel gives; or a list of such pairs of str.
+        max_sentences, language: see extractive_labels.
+    Returns: unbatched tf.data.Dataset of (string, {"labels": int32 [sentences], "summary": string}), of known cardinality. The labels are
+        of the sentences that split_sentences finds.
+    Raises: ValueError naming a pair that is none, or where no document has a sentence.
+    Warns: of documents without a sentence, which are left out: how many.
+    """
+    pairs = list(pairs.as_numpy_iterator() if isinstance(pairs, tf.data.Dataset) else pairs)
+    texts, labels, summaries = [], [], []
+    for number, pair in enumerate(pairs):
+        if not isinstance(pair, (tuple, list)) or len(pair) != 2:
+            raise ValueError(f"example {number} is {pair!r:.60}; expected a document and its summary")
+        for name, text in zip(("document", "summary"), pair, strict=True):
+            check_text(text, f"example {number}", name)
+        text, summary = (part.decode("utf-8", "replace") if isinstance(part, bytes) else part for part in pair)
+        sentences = split_sentences(text)
+        if sentences:
+            texts.append(text)
+            summaries.append(summary)
+            labels.append(extractive_labels(sentences, summary, max_sentences=max_sentences, language=language))
+    if not texts:
+        raise ValueError(f"there is nothing to train on: none of {len(pairs)} documents has a sentence")
+    if len(texts) < len(pairs):
+        warnings.warn(f"{len(pairs) - len(texts)} of {len(pairs)} documents have no sentence and are left out", stacklevel=2)
+    return tf.data.Dataset.from_tensor_slices((texts, {"labels": tf.ragged.constant(labels, tf.int32), "summary": summaries}))
