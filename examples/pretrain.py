@@ -11,9 +11,10 @@ OUT/examples; masks are drawn anew in each epoch. With --stream those of trainin
 the text again, and so does a run that goes on, up to where it was; tokens_seen is then reckoned from the rows of validation.
 
 --recipe gives sizes and phases: tiny, mini, small, medium, base, large are google-research's, trained as BERT was, which takes a GPU or TPU
-and days; half_hour is for some 10 MB of text on two CPU cores. --phases LENGTHxROWSxSTEPS says other ones. With --minutes the clock ends
-each phase and decides the learning rate: started again after a kill, such a run goes on, but not to the weights of one without. Without it,
-the same command goes on to those very weights.
+and days; half_hour is for some 10 MB of text on two CPU cores: in bfloat16, busy with other work too, it came to test_nats 2.71 beside
+test_unigram_entropy 6.18 on 11 MB of English prose, in 22.7 million tokens, test_nsp_accuracy 0.72. --phases LENGTHxROWSxSTEPS says other
+ones. With --minutes the clock ends each phase and decides the learning rate: started again after a kill, such a run goes on, but not to the
+weights of one without. Without it, the same command goes on to those very weights.
 
 OUT holds vocab.txt, examples/ (its lengths.png: how long they are, and how much is padding), phase-1/, phase-2/, ... (run.json, log.jsonl,
 tensorboard/, checkpoints/), training_curves.png over all phases, and at the end model/: `python examples/finetune_classifier.py
