@@ -33,6 +33,7 @@ from keras_bert import (
     BertConfig,
     BertEmbedder,
     BertEncoder,
+    BertExtractiveSummarizer,
     BertIntentSlots,
     BertMaskedLM,
     BertMultipleChoice,
@@ -74,6 +75,13 @@ QUESTIONS = [
     ("Who designed the bridge?", "Joseph Strauss"),
     ("When did it open?", "May 1937"),
     ("What is its colour called?", "International Orange"),
+]
+SUMMARIES = [
+    (
+        "The council met on Monday. A new bridge will be built over the river by 2030. Coffee was served. Nobody spoke against it.",
+        "A new bridge will be built by 2030.",
+    ),
+    ("It was late. Marie Curie won a second Nobel Prize. The hall was full.", "Curie won a second Nobel Prize."),
 ]
 CHOICES = [
     ("He opened the umbrella because", ["it had begun to rain.", "the cake was sweet.", "seven is odd."], 0),
@@ -139,6 +147,7 @@ def made(cls, *labels, **options):
 def vocabulary():
     """Returns: list of str: the special tokens, then every word and sign that is asked or learnt."""
     texts = [*REVIEWS, *(text for text, *_ in (*NEWS, *COMMANDS)), CONTEXT, *(question for question, _ in QUESTIONS), *LIKE]
+    texts += [document for document, _ in SUMMARIES]
     texts += [text for start, choices, _ in CHOICES for text in (start, *choices)]
     texts += [" ".join(sentence.words) for sentence in sentences()]
     words = re.findall(r"\w+|[^\w\s]", " ".join([*texts, *MASKED]).lower())
@@ -188,6 +197,12 @@ def question_answerer():
     return model, {"question": QUESTIONS[0][0], "context": CONTEXT}
 
 
+def summarizer():
+    model = made(BertExtractiveSummarizer, max_length=64, num_sentences=1)
+    model.fit(data.extractive_dataset(SUMMARIES), epochs=STEPS, verbose=0)
+    return model, {"text": SUMMARIES[0][0]}
+
+
 def multiple_choice():
     model = made(BertMultipleChoice, max_length=32)
     questions = {"text": [text for text, _, _ in CHOICES], "choices": [choices for _, choices, _ in CHOICES]}
@@ -216,6 +231,7 @@ TASKS = {
     "intent_slots": intent_slots,
     "roles": roles,
     "qa": question_answerer,
+    "summary": summarizer,
     "choices": multiple_choice,
     "masked_words": masked_words,
     "embedder": embedder,
