@@ -91,6 +91,8 @@ def _one_string(text):
 def _texts(column):
     if isinstance(column, (str, bytes)):  # a list of its characters otherwise
         raise ValueError(_one_string(column))
+    if hasattr(column, "dtype") and np.ndim(column) == 0:
+        raise ValueError(f"the texts are an array without a dimension: {column!r}; give a list of texts")
     items = column.numpy().tolist() if isinstance(column, tf.Tensor) else list(column)
     if items and all(isinstance(item, np.ndarray) and item.shape == (1,) for item in items):  # a column [rows, 1] within a pair
         items = [item[0] for item in items]

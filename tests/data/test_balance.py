@@ -69,7 +69,7 @@ def test_batches_of_balanced_examples_begin_anywhere(shared_classifier):
         (lambda: balanced(tf.data.Dataset.from_tensor_slices((["x"], [0.5]))), "single examples with one label each"),
         (lambda: label_counts(np.array([0, 4]), NAMES), "label 1 is 4"),
         (lambda: label_counts(tf.data.Dataset.from_tensor_slices(TEXTS), 3), "the dataset holds no labels"),
-        (lambda: label_counts(DATASET.take(0), 3), "the dataset is empty"),
+        (lambda: label_counts(DATASET.take(0), 3), "the dataset, or the array, is empty"),
     ],
 )
 def test_what_cannot_be_balanced_is_told(call, words):

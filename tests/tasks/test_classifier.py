@@ -243,6 +243,7 @@ def test_a_keras_file_reloads_in_a_fresh_process(fresh_python, tmp_path, tiny_cl
     ("x", "y", "words"),
     [
         ("one text", None, r"got one string, 'one text'; give a list of texts"),
+        (np.array("one text"), None, r"the texts are an array without a dimension: array\('one text'"),
         (["good", 7], [0, 1], "item 1 of the texts is 7, a int"),
         (["good", None], [0, 1], "item 1 of the texts is None"),
         ([], [], "the list of texts is empty"),
@@ -257,7 +258,7 @@ def test_a_keras_file_reloads_in_a_fresh_process(fresh_python, tmp_path, tiny_cl
         ((["good", "bad"], ["a", "b"]), [0, 1], "reads single texts"),
         ({"text": ["a"], "texts": ["b"]}, [0], "got texts too"),
     ],
-    ids=range(14),
+    ids=range(15),
 )
 def test_bad_input_to_fit_is_told(shared_classifier, x, y, words):
     with pytest.raises(ValueError, match=words):
