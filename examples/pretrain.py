@@ -16,6 +16,9 @@ test_unigram_entropy 6.18 on 11 MB of English prose, in 22.7 million tokens, tes
 ones. With --minutes the clock ends each phase and decides the learning rate: started again after a kill, such a run goes on, but not to the
 weights of one without. Without it, the same command goes on to those very weights.
 
+MiniLM on the same prose (--pretrained, --objective full_sentences --phases 128x16x200 --head_steps 100 --learning_rate 2e-4): a validation
+loss of 7.01 nats after its new head alone was trained, 4.90 after all of it was; unigram entropy 5.93.
+
 OUT holds vocab.txt, examples/ (its lengths.png: how long they are, and how much is padding), phase-1/, phase-2/, ... (run.json, log.jsonl,
 tensorboard/, checkpoints/), training_curves.png over all phases, and at the end model/: `python examples/finetune_classifier.py
 --pretrained OUT/model`, `python examples/convert_checkpoint.py`.
