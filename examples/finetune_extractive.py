@@ -19,7 +19,6 @@ to 100, and validation_...; steps, resumed_from, interrupted, ... Beside them st
 """
 
 import argparse
-import json
 import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's start-up chatter
@@ -27,6 +26,8 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # off by default on many CP
 
 from minilm import get_minilm
 from training_flags import DTYPES, add_training_flags, batch_measure, compile_for, print_figures, run, start
+from writing_baselines import cut, units
+from written_sample import write_rows
 
 import keras_bert
 from keras_bert.data import extractive_dataset, extractive_labels, read_parallel, split_sentences
@@ -92,24 +93,23 @@ def _read(path, columns):
 
 def _report(model, parts, options):
     """Score what the model chooses, and what else could be; write it and report.json. Returns: dict of figures."""
-    words = [_words(summary, options.language) for _, summary in parts["train"]]
-    mean_words = round(sum(map(len, words)) / len(words))
+    lengths = [len(units(summary, options.language)) for _, summary in parts["train"]]
+    mean_words = round(sum(lengths) / len(lengths))
     figures = {}
     for name in ("validation", "test"):
         if parts[name] is None:
             continue
         documents, summaries = (list(part) for part in zip(*parts[name], strict=True))
         answers = model.answer(documents)
-        rows = (
+        rows = [
             {"document": document, "summary": summary, **answer}
             for document, summary, answer in zip(documents, summaries, answers, strict=True)
-        )
-        with open(os.path.join(options.output_dir, f"{name}_answers.jsonl"), "w", encoding="utf-8") as file:
-            file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+        ]
+        write_rows(os.path.join(options.output_dir, f"{name}_answers.jsonl"), rows)
         others = {
             "": [answer["text"] for answer in answers],
             "lead_": [_join(split_sentences(document)[: options.num_sentences or 3], options) for document in documents],
-            "lead_cut_": [_cut(document, mean_words, options.language) for document in documents],
+            "lead_cut_": [cut((split_sentences(document) or [""])[0], mean_words, language=options.language) for document in documents],
             "oracle_": [_oracle(*pair, options) for pair in parts[name]],
         }
         for kind, texts in others.items():
@@ -120,18 +120,8 @@ def _report(model, parts, options):
     return figures
 
 
-def _words(text, language):
-    return list("".join(text.split())) if language == "zh" else text.split()
-
-
 def _join(texts, options):
     return ("" if options.language == "zh" else " ").join(texts)
-
-
-def _cut(document, count, language):
-    """The first words of a document's first sentence; of Chinese, the first characters."""
-    first = (split_sentences(document) or [""])[0]
-    return ("" if language == "zh" else " ").join(_words(first, language)[:count])
 
 
 def _oracle(document, summary, options):

@@ -18,7 +18,7 @@ def summary_baselines(documents, references, train_targets, score, *, language):
         sentence that has the best ROUGE-L with the reference, which nobody can choose who does not know it.
     """
     sentences = [split_sentences(document) or [""] for document in documents]
-    mean_length = round(np.mean([len(_units(target, language)) for target in train_targets]))
+    mean_length = round(np.mean([len(units(target, language)) for target in train_targets]))
     firsts = [each[0] for each in sentences]
     answers = {
         "first_sentence": firsts,
@@ -39,11 +39,12 @@ def translation_baselines(sources, references, train_sources, train_targets, sco
 
 def cut(text, length, *, language):
     """Args: length: words, in Chinese characters. Returns: str, the beginning of the text."""
-    return ("" if language == "zh" else " ").join(_units(text, language)[:length])
+    return ("" if language == "zh" else " ").join(units(text, language)[:length])
 
 
-def _units(text, language):
-    return list(text) if language == "zh" else text.split()
+def units(text, language):
+    """What a text is counted by. Returns: list of str: words, in Chinese characters without spaces."""
+    return list("".join(text.split())) if language == "zh" else text.split()
 
 
 def nearest_targets(sources, train_sources, train_targets):

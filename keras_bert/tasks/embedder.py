@@ -1,7 +1,6 @@
 """BertEmbedder: one vector a text."""
 
 import contextlib
-import threading
 
 import keras
 import numpy as np
@@ -14,22 +13,20 @@ from keras_bert.preprocessing import columns as column_lib
 from keras_bert.similarity import similarities
 from keras_bert.tasks.embedding_evaluation import score_examples
 from keras_bert.tasks.feed import BATCH_SIZE
+from keras_bert.tasks.scored_evaluation import ScoredEvaluation
 from keras_bert.tasks.search import search_vectors
 from keras_bert.tasks.task import setting
 from keras_bert.tasks.text_task import TextTask
-from keras_bert.training.averaging import averaged_weights
 from keras_bert.training.cached_gradients import CachedStep
-from keras_bert.training.distribution import is_tpu, untuned
+from keras_bert.training.distribution import is_tpu
 from keras_bert.training.embedding_losses import DefaultEmbeddingLoss, loss_of
-from keras_bert.training.fit_data import Data
-from keras_bert.training.keras_internals import is_validation_of_fit
 from keras_bert.training.multiple_negatives import MultipleNegatives
 
 QUERY_PROMPTS, CORPUS_PROMPTS = ("query",), ("document", "passage", "corpus")  # sentence-transformers' encode_query, encode_document
 
 
 @keras.saving.register_keras_serializable(package="keras_bert")
-class BertEmbedder(TextTask):
+class BertEmbedder(ScoredEvaluation, TextTask):
     """Text embeddings: like texts have like vectors.
 
         model = BertEmbedder.from_pretrained("all-MiniLM-L6-v2")
@@ -80,7 +77,6 @@ class BertEmbedder(TextTask):
         network = TextEmbedder(encoder, pooling=pooling, dense=dense, normalize=normalize) if network is None else network
         preprocessing = {"prompts": prompts, "default_prompt": default_prompt, "example_prompts": example_prompts}
         preprocessing |= {"truncate_dim": truncate_dim, "similarity": similarity, "normalize": network.normalize}
-        self._local = threading.local()
         super().__init__(network, tokenizer, preprocessing=preprocessing, **kwargs)
 
     def _checked(self, preprocessor):
@@ -182,41 +178,17 @@ class BertEmbedder(TextTask):
         if is_in_memory and y is None and not self.text_pair:
             columns = self.preprocessor.columns(x)
             self._check_negatives(len(columns), True, min(batch_size or BATCH_SIZE, len(columns[column_lib.TEXT])))
-        try:
-            return super().fit(x, y, batch_size, *args, validation_data=validation_data, **kwargs)
-        finally:
-            self._local.validation = None
+        return super().fit(x, y, batch_size, *args, validation_data=validation_data, **kwargs)
 
-    def _ready_validation(self, data, batch_size, budget):
-        self._local.validation = data, {"batch_size": batch_size, "max_tokens_per_batch": budget}
-        return super()._ready_validation(data, batch_size, budget)
+    def scores(self, data, steps, *, batch_size, max_tokens_per_batch):
+        """The scores of evaluate.
 
-    def evaluate(self, x=None, y=None, batch_size=None, verbose="auto", sample_weight=None, *, return_dict=False, **kwargs):
-        """keras.Model.evaluate: the loss, and the scores of tasks.embedding_evaluation.
+        With scores in the data: spearman, pearson. Without: recall@1, recall@5, recall@10, mrr@10, ndcg@10, of each first text among all
+        others; of triplets triplet_accuracy too. So fit and Trainer have val_spearman or val_recall@1.
 
-        With scores: spearman, pearson. Without: recall@1, recall@5, recall@10, mrr@10, ndcg@10, of each first text among all others; of
-        triplets triplet_accuracy too. So fit and Trainer have val_spearman or val_recall@1. Of what is no text there is the loss alone.
-
-        Args: as TrainingModel.evaluate; return_dict: values by name; else a list, the loss first.
-        """
-        of_fit = is_validation_of_fit(kwargs)
-        results = super().evaluate(x, y, batch_size, verbose, sample_weight, return_dict=True, **kwargs)
-        options = {"batch_size": batch_size, "max_tokens_per_batch": kwargs.get("max_tokens_per_batch")}
-        data, options = (getattr(self._local, "validation", None) or (None, {})) if of_fit else (Data(x, y), options)
-        if data is not None and self._is_raw(data.x):
-            with averaged_weights(self) if of_fit else contextlib.nullcontext():
-                results |= self._scores(data, kwargs.get("steps"), **options)
-        if return_dict:
-            return results
-        return list(results.values()) if len(results) > 1 else results["loss"]
-
-    def _scores(self, data, steps, *, batch_size, max_tokens_per_batch):
-        """Args: data: Data of raw text. steps: batches of it, or None: all. Returns: dict, see score_examples."""
+        Args: data: Data of raw text. steps: batches of it, or None: all. Returns: dict, see score_examples."""
         if isinstance(data.x, tf.data.Dataset):
-            elements, batched = self._feed.elements_of(self._examples(data.x), labelled=True)
-            elements = elements if batched else elements.batch(batch_size or BATCH_SIZE)
-            elements = elements if steps is None else elements.take(steps)
-            batches = list(elements.with_options(untuned(elements)).as_numpy_iterator())
+            batches = self.labelled_batches(self._examples(data.x), steps, batch_size)
             columns = {name: [text for batch in batches for text in batch[0][name].tolist()] for name in batches[0][0]}
             targets = np.concatenate([batch[1] for batch in batches])
         else:

@@ -1,8 +1,6 @@
 """BertExtractiveSummarizer: the sentences of a document that say what is in it."""
 
-import contextlib
 import functools
-import threading
 
 import keras
 import numpy as np
@@ -14,18 +12,15 @@ from keras_bert.preprocessing import ExtractivePreprocessor
 from keras_bert.preprocessing.extractive import LIMITS, split_target
 from keras_bert.preprocessing.text import TEXT
 from keras_bert.tasks.feed import BATCH_SIZE
+from keras_bert.tasks.scored_evaluation import ScoredEvaluation
 from keras_bert.tasks.task import Task, setting
 from keras_bert.training import SentenceCrossEntropy
-from keras_bert.training.averaging import averaged_weights
-from keras_bert.training.distribution import untuned
-from keras_bert.training.fit_data import Data
-from keras_bert.training.keras_internals import is_validation_of_fit
 
 SETTINGS = (*LIMITS, "block_trigrams", "language")
 
 
 @keras.saving.register_keras_serializable(package="keras_bert")
-class BertExtractiveSummarizer(Task):
+class BertExtractiveSummarizer(ScoredEvaluation, Task):
     """Summaries that are sentences of the document. BertSum, of Liu & Lapata 2019.
 
         model = BertExtractiveSummarizer.from_pretrained("path/to/bert")
@@ -59,7 +54,6 @@ class BertExtractiveSummarizer(Task):
     block_trigrams, language = setting("block_trigrams"), setting("language")
 
     def __init__(self, encoder, tokenizer=None, *, dropout=None, network=None, **options):
-        self._local = threading.local()  # fit's validation data, while it runs
         preprocessing = {name: options.pop(name) for name in SETTINGS if name in options}
         network = SentenceScorer(encoder, dropout=dropout) if network is None else network
         super().__init__(network, tokenizer, preprocessing=preprocessing, **options)
@@ -78,45 +72,15 @@ class BertExtractiveSummarizer(Task):
     def default_loss(self):
         return SentenceCrossEntropy()
 
-    # Evaluation.
+    def scores(self, data, steps, *, batch_size, max_tokens_per_batch):
+        """The scores of evaluate where the data has summaries, as data.extractive_dataset's has: rouge1, rouge2 and rougeL.
 
-    def fit(self, *args, **kwargs):
-        """TrainingModel.fit on documents with labels, see the class; val_rouge1, val_rouge2 and val_rougeL where there are summaries."""
-        try:
-            return super().fit(*args, **kwargs)
-        finally:
-            self._local.validation = None
+        They are metrics.score_summaries', of the text that `answer` gives by the model's settings. Without rouge-score (extra `metrics`)
+        there is the loss alone.
 
-    def _ready_validation(self, data, batch_size, budget):
-        self._local.validation = data, {"batch_size": batch_size, "max_tokens_per_batch": budget}
-        return super()._ready_validation(data, batch_size, budget)
-
-    def evaluate(self, x=None, y=None, batch_size=None, verbose="auto", sample_weight=None, *, return_dict=False, **kwargs):
-        """keras.Model.evaluate: the loss, and where the data has summaries, as data.extractive_dataset's has, rouge1, rouge2 and rougeL.
-
-        The scores are metrics.score_summaries', of the text that `answer` gives by the model's settings. Without rouge-score (extra
-        `metrics`) there is the loss alone.
-
-        Args: as TrainingModel.evaluate; return_dict: values by name; else a list, the loss first.
-        """
-        of_fit = is_validation_of_fit(kwargs)
-        results = super().evaluate(x, y, batch_size, verbose, sample_weight, return_dict=True, **kwargs)
-        options = {"batch_size": batch_size, "max_tokens_per_batch": kwargs.get("max_tokens_per_batch")}
-        data, options = (getattr(self._local, "validation", None) or (None, {})) if of_fit else (Data(x, y), options)
-        if data is not None and self._is_raw(data.x):
-            with averaged_weights(self) if of_fit else contextlib.nullcontext():
-                results |= self._rouge(data, kwargs.get("steps"), **options)
-        if return_dict:
-            return results
-        return list(results.values()) if len(results) > 1 else results["loss"]
-
-    def _rouge(self, data, steps, *, batch_size, max_tokens_per_batch):
-        """Args: data: Data of raw text. steps: batches of it, or None: all. Returns: dict of the scores; empty without summaries."""
+        Args: data: Data of raw text. steps: batches of it, or None: all. Returns: dict of the scores; empty without summaries."""
         if isinstance(data.x, tf.data.Dataset):
-            elements, batched = self._feed.elements_of(data.x, labelled=True)
-            elements = elements if batched else elements.batch(batch_size or BATCH_SIZE)
-            elements = elements if steps is None else elements.take(steps)
-            batches = list(elements.with_options(untuned(elements)).as_numpy_iterator())
+            batches = self.labelled_batches(data.x, steps, batch_size)
             texts = [text for columns, *_ in batches for text in columns[TEXT].tolist()]
             targets = [target for _, part, *_ in batches for target in part]
         else:
