@@ -45,7 +45,8 @@ def main():
     figures = {name: len(rows) for name, rows in parts.items()}
     if options.vocabulary_size is not None:
         vocabulary = train_vocabulary(iter([target for _, target in parts["train"]]), options.vocabulary_size, progress=False)
-        save_vocabulary(vocabulary, os.path.join(options.output_dir, "vocab.txt"))
+        with replaced_file(os.path.join(options.output_dir, "vocab.txt")) as aside:
+            save_vocabulary(vocabulary, aside)
         figures["pieces"] = len(vocabulary)
     print(json.dumps(figures), flush=True)
 
