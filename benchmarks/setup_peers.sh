@@ -30,6 +30,7 @@ die() {
   exit 1
 }
 
+[[ $directory != -* ]] || die "no flags are known here, got $directory; name a directory, such as benchmarks/.peers"
 command -v "$python" >/dev/null || die "no $python here; name a Python 3.10 to 3.12 by PYTHON=..."
 "$python" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))' ||
   die "$("$python" --version) at $python; TensorFlow Text 2.20 wants Python 3.10 to 3.12: name one by PYTHON=..."

@@ -119,16 +119,16 @@ def read_log(path):
     Returns: list of dicts, each with "step", an int, and floats; a null comes as NaN. A torn last line is left out.
     Raises: ValueError naming file and line where a line is no JSON object with a step.
     """
-    lines = []
     with open(path, encoding="utf-8", errors="replace") as file:
-        for number, text in enumerate(file, 1):
-            try:
-                values = json.loads(text)
-                step = values.pop("step")
-                lines.append({"step": int(step)} | {name: math.nan if value is None else float(value) for name, value in values.items()})
-            except (ValueError, TypeError, KeyError, AttributeError) as error:
-                if text.endswith("\n"):  # only the last line can lack it: then its writing was cut off
-                    raise ValueError(f"{os.fspath(path)}, line {number}: expected a JSON object with a step, got {text[:60]!r}") from error
+        *whole, _ = file.read().split("\n")  # at once: between two reads of lines, a torn one could be written to its end
+    lines = []
+    for number, text in enumerate(whole, 1):
+        try:
+            values = json.loads(text)
+            step = values.pop("step")
+            lines.append({"step": int(step)} | {name: math.nan if value is None else float(value) for name, value in values.items()})
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise ValueError(f"{os.fspath(path)}, line {number}: expected a JSON object with a step, got {text[:60]!r}") from error
     return lines
 
 

@@ -1,3 +1,4 @@
+import io
 import json
 import math
 import sys
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from keras_bert.training import run_log
 from keras_bert.training.run_log import RunLog, read_log
 
 
@@ -93,6 +95,27 @@ def test_what_a_crash_tore_is_dropped_and_the_whole_lines_stay(tmp_path):
     write_run(tmp_path, [3], first_step=2)
     assert [line["step"] for line in read_log(log)] == [1, 3]
     assert tensorboard_scalars(tmp_path) == {"train/loss": [(1, 1.0), (3, 1.0)]}
+
+
+class Growing(io.RawIOBase):
+    """A file that another process is writing: its end is met in the middle of a line, which goes on after it."""
+
+    def __init__(self, *parts):
+        self._parts = list(parts)
+
+    def readable(self):
+        return True
+
+    def readinto(self, buffer):
+        part = self._parts.pop(0) if self._parts else b""
+        buffer[: len(part)] = part
+        return len(part)
+
+
+def test_a_line_may_be_written_on_while_the_log_is_read(monkeypatch):
+    log = Growing(b'{"step": 1, "loss": 2.0}\n{"step": 2, "lo', b"", b'ss": 1.0}\n')
+    monkeypatch.setattr(run_log, "open", lambda path, **options: io.TextIOWrapper(io.BufferedReader(log), **options), raising=False)
+    assert read_log("log.jsonl")[0] == {"step": 1, "loss": 2.0}
 
 
 @pytest.mark.parametrize("ahead", [0, 3600], ids=["the_same_second", "a_clock_that_was_put_back"])
