@@ -39,6 +39,7 @@ from keras_bert import (
     BertMultipleChoice,
     BertQuestionAnswerer,
     BertSemanticRoleLabeler,
+    BertSeq2Seq,
     BertTagger,
     BertTokenizer,
     data,
@@ -86,6 +87,11 @@ SUMMARIES = [
 CHOICES = [
     ("He opened the umbrella because", ["it had begun to rain.", "the cake was sweet.", "seven is odd."], 0),
     ("Ice is", ["hot.", "cold."], 1),
+]
+TRANSLATED = [
+    ("Where is the station?", "车站在哪里？"),
+    ("The train is late today.", "火车今天晚点了。"),
+    ("I would like a cup of tea.", "我想要一杯茶。"),
 ]
 MASKED = ("Paris is the [MASK] of France.", "capital")
 LIKE = ["A man is playing a guitar.", "Someone plays the guitar.", "A man is eating bread.", "The stock market fell today."]
@@ -150,6 +156,7 @@ def vocabulary():
     texts += [document for document, _ in SUMMARIES]
     texts += [text for start, choices, _ in CHOICES for text in (start, *choices)]
     texts += [" ".join(sentence.words) for sentence in sentences()]
+    texts += [part for source, target in TRANSLATED for part in (source, " ".join(target))]  # a Chinese character is a word
     words = re.findall(r"\w+|[^\w\s]", " ".join([*texts, *MASKED]).lower())
     return ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *sorted(set(words))]
 
@@ -210,6 +217,12 @@ def multiple_choice():
     return model, {"text": CHOICES[0][0], "choices": "\n".join(CHOICES[0][1])}
 
 
+def translator():
+    model = made(BertSeq2Seq, max_length=32, max_target_length=16, num_beams=4, num_answers=2)
+    model.fit([source for source, _ in TRANSLATED], [target for _, target in TRANSLATED], epochs=STEPS, verbose=0)
+    return model, {"text": TRANSLATED[0][0]}
+
+
 def masked_words():
     model = made(BertMaskedLM, max_length=32, text_pair=False)
     text, word = MASKED
@@ -233,6 +246,7 @@ TASKS = {
     "qa": question_answerer,
     "summary": summarizer,
     "choices": multiple_choice,
+    "translation": translator,
     "masked_words": masked_words,
     "embedder": embedder,
 }

@@ -3,26 +3,12 @@
 import json
 import re
 
-import keras
 import pytest
 from browser import Browser, chromium
 from local_server import LocalServer
+from served_tasks import make
 
 import export
-from keras_bert import (
-    BertClassifier,
-    BertConfig,
-    BertEmbedder,
-    BertEncoder,
-    BertExtractiveSummarizer,
-    BertIntentSlots,
-    BertMaskedLM,
-    BertMultipleChoice,
-    BertQuestionAnswerer,
-    BertSemanticRoleLabeler,
-    BertTagger,
-    BertTokenizer,
-)
 
 pytest.importorskip("uvicorn", reason="needs the extra serving")
 pytestmark = [
@@ -30,29 +16,24 @@ pytestmark = [
     pytest.mark.skipif(chromium() is None, reason="needs Debian's chromium, by which the page is shown"),
 ]
 
-TAGS = ["O", "B-PER", "I-PER", "B-LOC", "I-LOC"]
-ROLES = ["O", "B-ARG0", "I-ARG0", "B-V", "I-V"]
-TASKS = {  # class, labels, options
-    "tagger": (BertTagger, [TAGS], {"max_length": 24}),
-    "slots": (BertIntentSlots, [TAGS], {"max_length": 24, "intents": ["PlayMusic", "GetWeather"]}),
-    "roles": (BertSemanticRoleLabeler, [ROLES], {"max_length": 24}),
-    "reviews": (BertClassifier, [["negative", "positive"]], {"max_length": 24, "text_pair": False}),
-    "embedder": (BertEmbedder, [], {"max_length": 24, "text_pair": False}),
-    "questions": (BertQuestionAnswerer, [], {"max_length": 24}),
-    "summaries": (BertExtractiveSummarizer, [], {"max_length": 24, "num_sentences": 2}),
-    "choices": (BertMultipleChoice, [], {"max_length": 24}),
-    "masked": (BertMaskedLM, [], {"text_pair": False}),
-}
+TASKS = (
+    "tagger",
+    "intent_slots",
+    "role_labeler",
+    "classifier",
+    "embedder",
+    "question_answerer",
+    "extractive_summarizer",
+    "multiple_choice",
+    "masked_lm",
+    "seq2seq",
+)
 TEXT = "\U0001f600 Ann met Bob in <b>Paris</b>."  # an emoji is two units of JavaScript's strings; HTML is a text
 
 
 @pytest.fixture(scope="module")
-def models(uncased_vocabulary):
-    sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32, "max_position_embeddings": 64}
-    config = BertConfig(**sizes, initializer_range=0.5, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
-    tokenizer = BertTokenizer(uncased_vocabulary)
-    keras.utils.set_random_seed(3)
-    return {name: cls(BertEncoder(config), *labels, tokenizer, **options) for name, (cls, labels, options) in TASKS.items()}
+def models(tokenizer):
+    return {task: make(task, tokenizer) for task in TASKS}
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +67,7 @@ def marks(browser):
     return browser.run("[...document.querySelectorAll('mark')].map(mark => mark.firstChild.textContent)")
 
 
-@pytest.mark.parametrize("task, part", [("tagger", "entities"), ("slots", "slots")])
+@pytest.mark.parametrize("task, part", [("tagger", "entities"), ("intent_slots", "slots")])
 def test_spans_are_highlighted_in_the_text(browser, address, models, task, part):
     shown = asked(browser, address, task, text=TEXT)
     (answer,) = models[task].answer([TEXT])
@@ -95,29 +76,29 @@ def test_spans_are_highlighted_in_the_text(browser, address, models, task, part)
 
 
 def test_roles_are_shown_a_predicate_each(browser, address, models):
-    asked(browser, address, "roles", text=TEXT)
-    (answer,) = models["roles"].answer([TEXT])
+    asked(browser, address, "role_labeler", text=TEXT)
+    (answer,) = models["role_labeler"].answer([TEXT])
     shown = browser.run("[...document.querySelectorAll('#answer h2')].map(title => title.textContent)")
     assert [title.rsplit(" ", 2)[0] for title in shown] == [frame["predicate"] for frame in answer["frames"]]
 
 
 def test_an_answer_is_marked_in_its_context(browser, address, models):
-    asked(browser, address, "questions", question="who?", context=TEXT)
-    (answer,) = models["questions"].answer((["who?"], [TEXT]))
+    asked(browser, address, "question_answerer", question="who?", context=TEXT)
+    (answer,) = models["question_answerer"].answer((["who?"], [TEXT]))
     assert marks(browser) == ([answer["text"]] if answer["text"] else [])
 
 
 def test_chosen_sentences_are_marked_in_the_document(browser, address, models):
     document = f"{TEXT} It rained all day. They ate."
-    shown = asked(browser, address, "summaries", text=document)
-    (answer,) = models["summaries"].answer([document])
+    shown = asked(browser, address, "extractive_summarizer", text=document)
+    (answer,) = models["extractive_summarizer"].answer([document])
     assert marks(browser) == [sentence["text"] for sentence in answer["sentences"]] and len(marks(browser)) == 2
     assert answer["text"] in shown
 
 
 def test_labels_have_bars(browser, address, models):
-    shown = asked(browser, address, "reviews", text=TEXT)
-    (answer,) = models["reviews"].answer([TEXT])
+    shown = asked(browser, address, "classifier", text=TEXT)
+    (answer,) = models["classifier"].answer([TEXT])
     assert answer["label"] in shown
     widths = browser.run("[...document.querySelectorAll('.row i')].map(bar => parseFloat(bar.style.width))")
     assert widths == pytest.approx([100 * share for share in sorted(answer["probabilities"], reverse=True)], abs=0.01)
@@ -129,16 +110,24 @@ def test_similar_texts_stand_first(browser, address):
 
 
 def test_choices_and_masked_words(browser, address, models):
-    (answer,) = models["choices"].answer((["the sky is"], [["blue", "a fish"]]))
-    assert asked(browser, address, "choices", text="the sky is", choices="blue\na fish").splitlines()[0] == answer["text"]
-    (answer,) = models["masked"].answer(["a [MASK] film"])
-    assert all(word in asked(browser, address, "masked", text="a [MASK] film") for word in answer["words"][0])
+    (answer,) = models["multiple_choice"].answer((["the sky is"], [["blue", "a fish"]]))
+    assert asked(browser, address, "multiple_choice", text="the sky is", choices="blue\na fish").splitlines()[0] == answer["text"]
+    (answer,) = models["masked_lm"].answer(["a [MASK] film"])
+    assert all(word in asked(browser, address, "masked_lm", text="a [MASK] film") for word in answer["words"][0])
+
+
+def test_what_is_written_stands_first_and_other_answers_below(browser, address, models):
+    shown = asked(browser, address, "seq2seq", text=TEXT).splitlines()
+    (answer,) = models["seq2seq"].answer([TEXT])
+    first, second = answer["alternatives"]
+    assert shown[0] == first["text"] == answer["text"]
+    assert [second["text"], f"{second['score']:.2f}"] == shown[2:4]
 
 
 def test_a_phone_in_the_dark(address, tmp_path):
     browser = Browser(tmp_path, width=360, dark=True)
     try:
-        asked(browser, address, "questions", question="who?", context="a" * 300)
+        asked(browser, address, "question_answerer", question="who?", context="a" * 300)
         assert browser.run("document.documentElement.scrollWidth") == 360  # nothing to scroll sideways
         colours = browser.run("[getComputedStyle(document.body).backgroundColor, getComputedStyle(document.body).color]")
         back, ink = (sum(map(int, colour[4:-1].split(","))) for colour in colours)

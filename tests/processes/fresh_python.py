@@ -124,20 +124,23 @@ class Process:
         except subprocess.TimeoutExpired:
             raise
         except BaseException:
-            self._end_and_tell()
+            self.end_and_tell()
             raise
         paths = [self.directory / name for name in ("stdout", "stderr")]
         return tuple(path.read_text(encoding="utf-8", errors="backslashreplace") if path.exists() else None for path in paths)
 
-    def _end_and_tell(self):
+    def end_and_tell(self):
+        """Kill it, and print to stderr the end of what it printed, and where each of its threads stood."""
+        paths = [path for path in (self.directory / "stdout", self.directory / "stderr") if path.exists()]
+        before = [path.stat().st_size for path in paths]
         self.send_signal(signal.SIGUSR2)  # see forking.become
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.wait(1)
         self.kill()
         print(f"{self.args} was killed while it ran. The end of what it printed, and the stacks of its threads:", file=sys.stderr)
-        for path in (self.directory / "stdout", self.directory / "stderr"):
-            if path.exists():
-                print(path.read_text(encoding="utf-8", errors="backslashreplace")[-4000:], file=sys.stderr)
+        for path, size in zip(paths, before, strict=True):
+            printed = path.read_bytes()[max(0, size - 4000) :]
+            print(printed.decode("utf-8", errors="backslashreplace"), file=sys.stderr)
 
     def send_signal(self, number):
         if self.poll() is None:

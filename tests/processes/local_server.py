@@ -12,6 +12,7 @@ class LocalServer:
     """python -m export.local_server, started.
 
     Args: fresh_python: what starts it. models: dict of name -> directory. root: of the checkout. flags: more of the command's.
+        seconds: that it may take until all its models answer.
     Attributes: rest_port, grpc_port, process.
     """
 
@@ -20,8 +21,11 @@ class LocalServer:
         self.process = fresh_python.Popen([*command, *flags, "--model", *(f"{name}={path}" for name, path in models.items())], cwd=root)
         until = time.monotonic() + seconds
         while not (lines := (self.process.directory / "stdout").read_text().splitlines()):
-            if self.process.poll() is not None or time.monotonic() > until:
+            if self.process.poll() is not None:
                 raise RuntimeError(f"the server did not start: {self.process.communicate()}")
+            if time.monotonic() > until:
+                self.process.end_and_tell()
+                raise RuntimeError(f"the server did not start in {seconds} s; where it stood is in what the test printed")
             time.sleep(0.05)
         told = json.loads(lines[-1])
         self.rest_port, self.grpc_port = told["rest_port"], told["grpc_port"]
