@@ -13,6 +13,7 @@ import export
 pytest.importorskip("uvicorn", reason="needs the extra serving")
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.timeout(1800),  # ten models are written and loaded before the first test: a minute, or many on a machine that is busy
     pytest.mark.skipif(chromium() is None, reason="needs Debian's chromium, by which the page is shown"),
 ]
 
@@ -41,7 +42,7 @@ def address(models, fresh_python, tmp_path_factory, root):
     folder = tmp_path_factory.mktemp("served")
     for name, model in models.items():
         export.export_saved_model(model, folder / name)
-    server = LocalServer(fresh_python, {name: folder / name for name in models}, root, seconds=400)
+    server = LocalServer(fresh_python, {name: folder / name for name in models}, root, seconds=900)
     yield f"http://127.0.0.1:{server.rest_port}/"
     server.close()
 
