@@ -207,12 +207,24 @@ def test_what_cannot_be_is_told(make, config):
         make(max_target_length=40)
     with pytest.raises(ValueError, match="max_target_length=2 leaves no room"):
         make(max_target_length=2)
+    with pytest.raises(ValueError, match=r"max_target_length=10\.0 leaves no room"):
+        make(max_target_length=10.0)
+    with pytest.raises(ValueError, match="min_target_length=8 is over max_target_length=5"):
+        make().generate(["a"], min_target_length=8, max_target_length=5)
+    with pytest.raises(ValueError, match="restore_case=1 is neither True nor False"):
+        make(restore_case=1)
+    with pytest.raises(TypeError, match=r"decoder_tokenizer is a str, 'zh\.txt'; give BertTokenizer"):
+        make(decoder_tokenizer="zh.txt")
     with pytest.raises(ValueError, match="vocabulary has 9 pieces but the decoder's word embedding vocab_size=5"):
         words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *"abcde"]
         make(decoder_tokenizer=BertTokenizer(words), decoder={"vocab_size": 5})
     model = make()
     with pytest.raises(ValueError, match="targets are texts: item 1 of the texts is 3, a int"):
         model.fit(["a", "b"], ["a", 3])
+    with pytest.raises(ValueError, match=r"targets are texts: item 0 of the texts is .*1.*, a int64"):
+        model.fit(["a", "b"], np.array([1, 3]))
+    with pytest.raises(ValueError, match="2 sources but 1 targets"):
+        model.preprocess(["a", "b"], ["a"])
     with pytest.raises(ValueError, match="reads single texts"):
         model.answer([("a", "b")])
     with pytest.raises(ValueError, match="a target is a text, not a class"):
