@@ -177,15 +177,19 @@ def test_a_decoder_begins_with_the_encoders_weights(config, tiny_tokenizer, tmp_
 
 
 def test_a_vocabulary_of_its_own_writes_chinese(make, tmp_path):
-    model = make(decoder_tokenizer=BertTokenizer(["[PAD]", "[UNK]", "[CLS]", "[SEP]", *"我你好。天人大"]))
+    model = make(decoder_tokenizer=BertTokenizer(["[UNK]", "[PAD]", "[SEP]", "[CLS]", *"我你好。天人大"]))
     model.compile(run_eagerly=True)
     texts = model.generate(SOURCES)
     assert set("".join(texts)) <= set("我你好。天人大") and len(set(texts)) > 1
     model.save_pretrained(tmp_path / "saved")
-    again = keras_bert.from_pretrained(tmp_path / "saved", strict=True)
-    again.compile(run_eagerly=True)
-    assert again.generate(SOURCES) == texts
-    assert again.decoder_tokenizer.vocabulary == model.decoder_tokenizer.vocabulary
+    checkpoints.to_hugging_face(model, tmp_path / "theirs")
+    for name in ("saved", "theirs"):
+        again = keras_bert.from_pretrained(tmp_path / name, strict=True, max_length=16, max_target_length=10)
+        again.compile(run_eagerly=True)
+        assert again.generate(SOURCES) == texts
+        assert again.decoder_tokenizer.vocabulary == model.decoder_tokenizer.vocabulary
+    said = json.loads((tmp_path / "theirs" / "generation_config.json").read_text())
+    assert said == {"decoder_start_token_id": 3, "eos_token_id": 2, "pad_token_id": 1}  # by which Transformers writes
 
 
 @pytest.mark.slow
@@ -200,6 +204,13 @@ def test_targets_that_are_cut_are_counted_and_told(make):
         model.fit(SOURCES, TARGETS, verbose=0)
     inputs = model.preprocess(["a", "b"], TARGETS[:2])
     assert inputs[features.DECODER_INPUT_IDS].shape == (2, 4)
+
+
+def test_a_loop_over_seeds_keeps_few_functions(make):
+    model = make()
+    model.compile(run_eagerly=True)
+    kept = [model._predictor(answers=True, temperature=1.0, seed=seed) for seed in range(40)]
+    assert len(model._predictors) < 20 and model._predictor(answers=True, temperature=1.0, seed=39) is kept[-1]
 
 
 def test_what_cannot_be_is_told(make, config):
