@@ -73,7 +73,10 @@ class Detokenizer:
         is_piece = (rows >= 0) & (rows < len(self._is_text))
         is_text = tf.gather(tf.constant(self._is_text), tf.where(is_piece, rows, 0)) & is_piece & ~ended
         texts = self.tokenizer.detokenize(tf.ragged.boolean_mask(rows, is_text))
-        texts = natural_spaces(texts) if self._spaces_out else tf.strings.strip(texts)
+        if self._spaces_out:
+            texts = natural_spaces(tf.strings.regex_replace(texts, "^##", ""))  # the rest of a word that was not written
+        else:
+            texts = tf.strings.strip(texts)
         return tf.reshape(texts, tf.shape(ids)[:-1])
 
 
