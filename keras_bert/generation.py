@@ -1,8 +1,9 @@
 """Generation: how an answer is written, in plain numbers that network, preprocessor and files share."""
 
 import dataclasses
+import numbers
 
-_LEAST = {"max_length": 2, "min_length": 2}  # both ends count
+_LEAST = {"max_length": 2, "min_length": 2, "seed": 0}  # of lengths both ends count
 _MAY_BE_NONE = ("no_repeat_ngrams", "top_k", "pieces")
 
 
@@ -47,26 +48,28 @@ class Generation:
     cached: bool = True
 
     def __post_init__(self):
-        for name in ("max_length", "min_length", "num_beams", "num_answers", "no_repeat_ngrams", "top_k", "pieces"):
+        for name in ("max_length", "min_length", "num_beams", "num_answers", "no_repeat_ngrams", "top_k", "pieces", "seed"):
             value, least = getattr(self, name), _LEAST.get(name, 1)
             if value is None and name in _MAY_BE_NONE:
                 continue
-            if isinstance(value, bool) or value is None or int(value) != value or value < least:
-                both_ends = " ([CLS] and [SEP] count)" if name in _LEAST else ""
+            if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < least:
+                both_ends = " ([CLS] and [SEP] count)" if name.endswith("length") else ""
                 raise ValueError(f"{name}={value!r} is not a whole number from {least}{both_ends}")
         if self.min_length > self.max_length:
             raise ValueError(f"min_length={self.min_length} is over max_length={self.max_length}")
-        if not abs(self.length_penalty) < float("inf"):
+        if not _is_number(self.length_penalty):
             raise ValueError(f"length_penalty={self.length_penalty!r} is no number")
-        if self.early_stopping not in (True, False, "never"):
+        if not isinstance(self.early_stopping, bool) and self.early_stopping != "never":
             raise ValueError(f"early_stopping={self.early_stopping!r} is neither True, nor False, nor 'never'")
+        if self.pieces is not None and self.num_beams > 1 and 2 * self.num_beams > self.pieces:
+            raise ValueError(f"num_beams={self.num_beams}: a search wants a vocabulary of twice as many pieces, and this has {self.pieces}")
         self._check_sampling()
 
     def _check_sampling(self):
         samples = self.temperature is not None
-        if samples and not 0 < self.temperature < float("inf"):
+        if samples and not (_is_number(self.temperature) and self.temperature > 0):
             raise ValueError(f"temperature={self.temperature!r} is neither a positive number nor None")
-        if self.top_p is not None and not 0 < self.top_p <= 1:
+        if self.top_p is not None and not (_is_number(self.top_p) and 0 < self.top_p <= 1):
             raise ValueError(f"top_p={self.top_p!r} is neither in 0 (not included) to 1, nor None")
         if not samples and (self.top_k is not None or self.top_p is not None):
             raise ValueError(f"top_k={self.top_k!r}, top_p={self.top_p!r} are of sampling: give a temperature, such as 1.0")
@@ -77,3 +80,7 @@ class Generation:
                 f"num_answers={self.num_answers} of num_beams={self.num_beams}: a search gives as many answers as it has beams; give more "
                 "beams, or sample by a temperature"
             )
+
+
+def _is_number(value):
+    return isinstance(value, numbers.Real) and not isinstance(value, bool) and abs(value) < float("inf")

@@ -2,6 +2,8 @@
 
 encoder.*           a BertModel without pooler
 decoder.bert.*      a BertLMHeadModel with attention to the encoder, decoder.cls.* its head
+
+A decoder's own tokenizer stands in the folder decoder_tokenizer: AutoTokenizer.from_pretrained(path, subfolder="decoder_tokenizer").
 """
 
 import dataclasses
@@ -15,7 +17,8 @@ from keras_bert.checkpoints.weights import with_rows
 from keras_bert.config import BertConfig
 from keras_bert.files import read_json, replaced_directory, write_json
 
-GENERATION = "generation_config.json"
+GENERATION, DECODER_TOKENIZER = "generation_config.json", "decoder_tokenizer"
+_FILES = (hugging_face.CONFIG, hugging_face.WEIGHTS, GENERATION, DECODER_TOKENIZER, *hugging_face_tokenizer.FILES)
 _ARCHITECTURE, _MODEL_TYPE = "EncoderDecoderModel", "encoder-decoder"
 _ROLES = {"encoder": {"is_decoder": False, "add_cross_attention": False}, "decoder": {"is_decoder": True, "add_cross_attention": True}}
 # Of generation_config.json, or in older files of config.json -> arguments of the task. Theirs counts no end among the least.
@@ -42,6 +45,7 @@ def open_checkpoint(directory):
         raise ValueError(f"{path}: hidden_size {encoder.hidden_size} and {decoder.hidden_size}, with a projection between: it is not read")
     tensors = hugging_face.open_tensors(directory)
     _check_output(tensors)
+    own = hugging_face_tokenizer.find(os.path.join(directory, DECODER_TOKENIZER))
     return Checkpoint(
         path=directory,
         format=hugging_face.FORMAT,
@@ -51,7 +55,7 @@ def open_checkpoint(directory):
         network="Seq2Seq",
         task="BertSeq2Seq",
         tokenizer=hugging_face_tokenizer.find(directory),
-        settings={"decoder": decoder.to_dict()} | _settings(directory, values, decoder),
+        settings={"decoder": decoder.to_dict()} | _settings(directory, values, decoder) | ({"decoder_tokenizer": own()} if own else {}),
         is_expected=lambda name: bool(_KNOWN.match(name)) or name.startswith("decoder."),
         is_of_encoder=lambda name: name.startswith("encoder.") and not _KNOWN.match(name),
     )
@@ -86,10 +90,11 @@ def decoder_rows(config):
     return result
 
 
-def write(directory, network, *, tokenizer=None):
+def write(directory, network, *, tokenizer=None, decoder_tokenizer=None):
     """Write what Transformers' EncoderDecoderModel.from_pretrained reads, with the very logits. Shared weights are written for each side.
 
-    Args: directory: path. network: models.Seq2Seq. tokenizer: BertTokenizer of both sides, or None.
+    Args: directory: path. network: models.Seq2Seq. tokenizer: BertTokenizer of both sides, or None. decoder_tokenizer: BertTokenizer of the
+        decoder, where it has its own.
     Raises: ValueError where Transformers has no such model, or the directory holds other things.
     """
     encoder, decoder = network.encoder.config, network.decoder.config
@@ -103,12 +108,16 @@ def write(directory, network, *, tokenizer=None):
     variables = with_rows(network, [*of_encoder, *of_decoder.values()], "Transformers' EncoderDecoderModel")
     if network.shared:
         variables += [(weight, of_decoder[f"{DECODER}/{row.path}"]) for weight, row in variables if f"{DECODER}/{row.path}" in of_decoder]
-    with replaced_directory(directory, (hugging_face.CONFIG, hugging_face.WEIGHTS, GENERATION, *hugging_face_tokenizer.FILES)) as building:
-        config = _config(encoder, decoder, tokenizer)
+    with replaced_directory(directory, _FILES) as building:
+        config = _config(encoder, decoder, tokenizer if decoder_tokenizer is None else decoder_tokenizer)
         hugging_face.write_into(building, config, variables)
         write_json(os.path.join(building, GENERATION), {name: config[name] for name in config if name.endswith("token_id")})
         if tokenizer is not None:
             hugging_face_tokenizer.write(building, tokenizer, encoder.max_position_embeddings)
+        if decoder_tokenizer is not None:
+            folder = os.path.join(building, DECODER_TOKENIZER)
+            os.mkdir(folder)
+            hugging_face_tokenizer.write(folder, decoder_tokenizer, decoder.max_position_embeddings)
 
 
 def _renamed(row, prefix):

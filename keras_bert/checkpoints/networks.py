@@ -113,7 +113,8 @@ def to_hugging_face(model, path, *, labels=None, tokenizer=None):
     """
     network, labels, tokenizer = parts_of(model, labels, tokenizer)
     check_masked_lm_head(network)
-    hugging_face.write(path, network, labels=labels, tokenizer=tokenizer)
+    own = getattr(model, "decoder_tokenizer", None)
+    hugging_face.write(path, network, labels=labels, tokenizer=tokenizer, decoder_tokenizer=own)
 
 
 def to_model_garden(model, path, *, tokenizer=None):

@@ -25,12 +25,14 @@ def extractive_labels(sentences, summary, *, max_sentences=3, language="en"):
         max_sentences: most that are chosen.
         language: "zh": Chinese is compared by characters; any other: by words, without stemming.
     Returns: list of int, 1 for a chosen sentence and 0 for another; all 0 where none has a word of the summary.
-    Raises: ValueError on a max_sentences that is no whole number from 1.
+    Raises: ValueError on a max_sentences that is no whole number from 1, or on one string for the sentences.
     Source: Liu 2019, "Fine-tune BERT for extractive summarization" (BertSum), greedy_selection; that compares sets of words, here, as ROUGE
         has it, a word counts as often as it stands in both.
     """
     if isinstance(max_sentences, bool) or not isinstance(max_sentences, numbers.Integral) or max_sentences < 1:
         raise ValueError(f"max_sentences={max_sentences!r} is not a whole number from 1")
+    if isinstance(sentences, (str, bytes)):  # a list of its characters otherwise
+        raise ValueError(f"sentences is one string, {sentences!r:.60}; give split_sentences of it")
     reference = rouge_words(summary, language)
     words = [rouge_words(sentence, language) for sentence in sentences]
     overlap = _Overlap(reference, words)
@@ -108,6 +110,8 @@ def extractive_dataset(pairs, *, max_sentences=3, language="en"):
     Raises: ValueError naming a pair that is none, or where no document has a sentence.
     Warns: of documents without a sentence, which are left out: how many.
     """
+    if isinstance(pairs, tuple) and len(pairs) == 2 and all(isinstance(part, list) for part in pairs):
+        raise ValueError("documents and summaries were given apart; give pairs of them: list(zip(documents, summaries))")
     pairs = list(pairs.as_numpy_iterator() if isinstance(pairs, tf.data.Dataset) else pairs)
     texts, labels, summaries = [], [], []
     for number, pair in enumerate(pairs):

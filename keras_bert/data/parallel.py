@@ -11,6 +11,7 @@ import tensorflow as tf
 from keras_bert.data.tables import check_text, ending_of, is_file, read_rows, text_lines
 
 _LANGUAGE = "{http://www.w3.org/XML/1998/namespace}lang"
+_CODES = {"bpt", "ept", "it", "ph", "ut"}  # what they hold is markup of another format, as TMX 1.4b says
 
 
 def read_parallel(source, *, columns=(0, 1), header=None, format=None, data_dir=None, split="train"):
@@ -24,7 +25,7 @@ def read_parallel(source, *, columns=(0, 1), header=None, format=None, data_dir=
     Args:
         source: path of a .tsv, .csv or .jsonl file; a tuple of the paths of two files of as many lines; path of a .tmx file; all also .gz,
             UTF-8. Or "tfds:NAME", or columns in memory; see read_classification.
-        columns: of source and target, by number or name; of a .tmx file their languages, in which "en" takes "en-GB" too.
+        columns: of source and target, by number or name; of a .tmx file their languages, in which "en" takes "en-GB" and "en_GB" too.
         header, format, data_dir, split: see read_classification.
     Returns: unbatched tf.data.Dataset of (source, target), scalar strings.
     Raises: ValueError naming file and line of what cannot be used; where two files differ in lines. FileNotFoundError.
@@ -63,14 +64,14 @@ def _aligned(first, second):
 
 def _translation_memory(path, languages):
     """Pairs of a TMX file: of each unit that has both languages. Raises: ValueError naming the file."""
-    wanted = [str(language).lower() for language in languages]
+    wanted = list(map(_language, languages))
     pairs, found = [], set()
     try:
         with (gzip.open if path.endswith(".gz") else open)(path, "rb") as file:
             if file.read(3) != codecs.BOM_UTF8:
                 file.seek(0)
             for _, element in ElementTree.iterparse(file):
-                if element.tag == "tu":
+                if _name(element) == "tu":
                     texts = _texts_of_unit(element)
                     found |= set(texts)
                     sides = [next((text for name, text in texts.items() if _is_of(name, language)), None) for language in wanted]
@@ -88,12 +89,27 @@ def _translation_memory(path, languages):
 
 def _texts_of_unit(unit):
     texts = {}
-    for variant in unit.iter("tuv"):
-        segment = variant.find("seg")
+    for variant in (part for part in unit if _name(part) == "tuv"):
+        segment = next((part for part in variant if _name(part) == "seg"), None)
         language = variant.get(_LANGUAGE) or variant.get("lang") or ""
         if segment is not None:
-            texts.setdefault(language.lower(), "".join(segment.itertext()).strip())
+            texts.setdefault(_language(language), _text_of(segment).strip())
     return texts
+
+
+def _text_of(element):
+    parts = [element.text or ""]
+    for part in element:
+        parts += ["" if _name(part) in _CODES else _text_of(part), part.tail or ""]
+    return "".join(parts)
+
+
+def _name(element):
+    return element.tag.rpartition("}")[2]  # some files name their namespace
+
+
+def _language(name):
+    return str(name).lower().replace("_", "-")
 
 
 def _is_of(name, language):

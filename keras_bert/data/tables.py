@@ -160,7 +160,8 @@ def text_lines(path):
 
     Args: path: the file.
     Yields: str, with their line breaks.
-    Raises: ValueError naming file and line of bytes that are not UTF-8, or of broken gzip. FileNotFoundError.
+    Raises: ValueError naming file and line of bytes that are not UTF-8, or of broken gzip; on a file whose lines end in carriage returns
+        alone, which would be one line. FileNotFoundError.
     """
     path = os.fspath(path)
     with (gzip.open if path.endswith(".gz") else open)(path, "rb") as file:
@@ -173,6 +174,8 @@ def text_lines(path):
                 raise ValueError(f"{path}:{number}: cannot be read on: {error}") from error
             if not line:
                 return
+            if number == 1 and not line.endswith(b"\n") and b"\r" in line.rstrip(b"\r"):
+                raise ValueError(f"{path}: its lines end in carriage returns alone; convert the file, for instance: tr '\\r' '\\n'")
             try:
                 yield line.decode("utf-8-sig" if number == 1 else "utf-8")
             except UnicodeDecodeError as error:
@@ -261,10 +264,22 @@ def _json_rows(path, lines, columns):
 # Columns in memory.
 
 
+def _are_columns(source, columns):
+    """Whether what is no tuple holds columns, and not rows, which would be misread. Returns: bool."""
+    if not isinstance(source, list) or any(isinstance(part, tuple) for part in source):
+        return False
+    return len(source) <= 1 + max((column for column in columns if isinstance(column, int)), default=0)
+
+
 def _memory_rows(source, columns):
     # The attributes: of a pandas DataFrame, of a Dataset of Hugging Face's.
     names = next((getattr(source, name) for name in ("columns", "column_names") if hasattr(source, name)), None)
     if names is None:
+        if not isinstance(source, (tuple, Mapping)) and not _are_columns(source, columns):
+            raise ValueError(
+                f"columns in memory come as a tuple of lists, a mapping or a frame; got a {type(source).__name__}. Rows become columns by "
+                "tuple(zip(*rows))"
+            )
         names = source if isinstance(source, Mapping) else range(len(source))
     parts = []
     for column in columns:

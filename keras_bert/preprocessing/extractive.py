@@ -130,13 +130,21 @@ class ExtractivePreprocessor(TextPreprocessor):
                     "data.extractive_dataset makes them of documents and summaries"
                 )
             labels = np.asarray(labels).tolist()
+            if not isinstance(labels, list):
+                raise ValueError(f"the target of document {number} is {labels!r:.60}; a list of labels, one a sentence, was expected")
             if len(labels) != count:
                 raise ValueError(f"document {number} has {count} sentences (data.split_sentences finds them) and {len(labels)} labels")
             if wrong := [label for label in labels if label not in (0, 1)]:
                 raise ValueError(f"document {number} has the label {wrong[0]!r}; a sentence has 1 where it is chosen, else 0")
             column.append(b" ".join(b"%d" % label for label in labels))
         if summaries is not None:
-            given = [part.encode("utf-8", "replace") if isinstance(part, str) else part for part in summaries]
+            given = [summaries] if isinstance(summaries, (str, bytes)) else list(summaries)
+            if len(given) != len(column):
+                raise ValueError(f"{len(column)} documents with labels but {len(given)} summaries")
+            for number, part in enumerate(given):
+                if not isinstance(part, (str, bytes)):
+                    raise ValueError(f"the summary of document {number} is {part!r:.60}, a {type(part).__name__}; expected str")
+            given = [part.encode("utf-8", "replace") if isinstance(part, str) else part for part in given]
             column = [labels + word_lib.MARK + summary for labels, summary in zip(column, given, strict=True)]
         return np.array(column, "object")
 

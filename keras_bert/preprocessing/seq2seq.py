@@ -1,5 +1,7 @@
 """Seq2SeqPreprocessor: a source and its target to rows, and the ids that a decoder writes to text."""
 
+import numbers
+
 import numpy as np
 import tensorflow as tf
 
@@ -100,8 +102,12 @@ class Seq2SeqPreprocessor(TextPreprocessor):
         self.top_p = top_p
         self.seed = seed
         self.restore_case = restore_case
-        if isinstance(max_target_length, bool) or int(max_target_length) != max_target_length or max_target_length < 3:
+        if isinstance(max_target_length, bool) or not isinstance(max_target_length, numbers.Integral) or max_target_length < 3:
             raise ValueError(f"max_target_length={max_target_length!r} leaves no room: [CLS] a [SEP] takes 3 at least")
+        if isinstance(min_target_length, numbers.Integral) and min_target_length > max_target_length:
+            raise ValueError(f"min_target_length={min_target_length} is over max_target_length={max_target_length}")
+        if not isinstance(restore_case, bool):
+            raise ValueError(f"restore_case={restore_case!r} is neither True nor False")
         writes = self.target_tokenizer
         self.generation = Generation(
             max_length=int(max_target_length),
@@ -137,6 +143,10 @@ class Seq2SeqPreprocessor(TextPreprocessor):
             isinstance(targets, tf.Tensor) and targets.dtype.is_integer
         ):
             return targets
+        return self.encode_targets_of(None, targets)
+
+    def encode_targets_of(self, columns, targets):
+        """Args: targets: list or array of str or bytes: beside texts, ids are none."""
         try:
             columns = column_lib.text_columns(targets)
         except ValueError as error:

@@ -320,10 +320,14 @@ class RawData(TrainingModel):
     def _predictor(self, *, answers, **settings):
         """Kept, with the functions that it has traced, until something changes."""
         key = (answers, *sorted(settings.items()))
-        if key not in self._predictors:
+        predictor = self._predictors.get(key)
+        if predictor is None:
             preprocessor = self._checked(self.preprocessor.with_settings(**settings)) if settings else self.preprocessor
-            self._predictors[key] = Predictor(self, preprocessor, answers=answers)
-        return self._predictors[key]
+            predictor = Predictor(self, preprocessor, answers=answers)
+            while len(self._predictors) >= _MOST_KEPT:  # the one asked for first; a loop over seeds would fill the memory
+                self._predictors.pop(next(iter(self._predictors)), None)
+            self._predictors[key] = predictor
+        return predictor
 
     def forget_functions(self):
         """Trace anew what answers: after a change of the model's parts that no setter can see."""
@@ -342,6 +346,7 @@ class RawData(TrainingModel):
             )
 
 
+_MOST_KEPT = 16  # predictors; each holds some 20 MB
 _SAVED_MODEL = ("saved_model.pb", "fingerprint.pb", "variables", "assets", "assets.extra")
 
 

@@ -5,6 +5,7 @@ import functools
 import warnings
 
 import keras
+import tensorflow as tf
 
 from keras_bert import features
 from keras_bert.checkpoints.networks import as_checkpoint
@@ -112,9 +113,12 @@ class BertSeq2Seq(Task):
 
         Args: sources, targets: string tensors, lists or arrays [batch]; without targets the decoder's inputs are [CLS] alone.
         Returns: dict of int32 tensors [batch, length].
-        Raises: ValueError where the model has no vocabulary.
+        Raises: ValueError where the model has no vocabulary, or where sources and targets differ in number.
         """
         self._check_vocabulary()
+        counts = [tf.convert_to_tensor(texts).shape[:1] for texts in (sources, targets) if texts is not None]
+        if not counts[0].is_compatible_with(counts[-1]):
+            raise ValueError(f"{counts[0][0]} sources but {counts[-1][0]} targets")
         inputs = self.preprocessor.pad(self.preprocessor.rows({"text": sources}, targets))[0]
         return inputs if features.DECODER_INPUT_IDS in inputs else self.preprocessor.with_start(inputs)
 
@@ -181,4 +185,6 @@ def _for_vocabulary(config, decoder, tokenizer):
     said = decoder is not None and (not isinstance(decoder, dict) or "vocab_size" in decoder)
     if tokenizer is None or said:
         return decoder_given
+    if not hasattr(tokenizer, "vocabulary_size"):
+        raise TypeError(f"decoder_tokenizer is a {type(tokenizer).__name__}, {tokenizer!r:.60}; give BertTokenizer(...) of it")
     return dataclasses.replace(decoder_given, vocab_size=tokenizer.vocabulary_size)

@@ -17,6 +17,7 @@ from keras_bert.text.sentence_piece import SentencePieceTokenizer
 
 _SCRIPTS = r"[\p{Han}\p{Hiragana}\p{Katakana}\x{3000}-\x{303F}\x{30FC}\x{FF00}-\x{FFEF}]"
 _WORD = r"[\p{L}\p{N}]"
+_LETTER = r"[\p{Latin}\p{Cyrillic}\p{Greek}]"  # a Chinese character is a word
 _ENGLISH_ENDINGS = "s|t|re|ve|ll|d|m|em"
 
 # In this order, each twice where its matches may share a character.
@@ -25,6 +26,7 @@ _RULES = (
     (r'(^| )" ([^"]*?) "( |$)', r'\1"\2"\3'),
     (r"\x{201C} ", "\u201c"),
     (r" \x{201D}", "\u201d"),
+    (r"(^|[ (])` ([^`]*?) `( |$)", r"\1`\2`\3"),
     # Apostrophes: it ' s, o ' brien, dogs ' tails; then pairs.
     (rf"({_WORD}) (['\x{{2019}}]) ({_ENGLISH_ENDINGS})( |$)", r"\1\2\3\4"),
     (rf"({_WORD}) (['\x{{2019}}]) ({_ENGLISH_ENDINGS})( |$)", r"\1\2\3\4"),
@@ -36,7 +38,14 @@ _RULES = (
     (r"(\p{N}) ([.:]) (\p{N})", r"\1\2\3"),
     (r"(\p{N}) , (\p{N}{3})( |$|[.,])", r"\1,\2\3"),
     (r"(\p{N}) , (\p{N}{3})( |$|[.,])", r"\1,\2\3"),
+    # e.g., u.s., b.s.u.
+    (rf"(^|[ (])({_LETTER}) \. ({_LETTER}) \.", r"\1\2.\3."),
+    (rf"(\.{_LETTER}\.) ({_LETTER}) \.", r"\1\2."),
     # Between words.
+    (rf"({_WORD}) : : ({_WORD})", r"\1::\2"),
+    (rf"({_WORD}) : : ({_WORD})", r"\1::\2"),
+    (rf"({_WORD}) : / / ", r"\1://"),
+    (rf"({_WORD}) \( \)", r"\1()"),
     (r"- -", "--"),
     (r"\+ \+", "++"),
     (rf"({_WORD}) ([-/_@]) ({_WORD})", r"\1\2\3"),
@@ -64,7 +73,10 @@ class Detokenizer:
         is_piece = (rows >= 0) & (rows < len(self._is_text))
         is_text = tf.gather(tf.constant(self._is_text), tf.where(is_piece, rows, 0)) & is_piece & ~ended
         texts = self.tokenizer.detokenize(tf.ragged.boolean_mask(rows, is_text))
-        texts = natural_spaces(texts) if self._spaces_out else tf.strings.strip(texts)
+        if self._spaces_out:
+            texts = natural_spaces(tf.strings.regex_replace(texts, "^##", ""))  # the rest of a word that was not written
+        else:
+            texts = tf.strings.strip(texts)
         return tf.reshape(texts, tf.shape(ids)[:-1])
 
 

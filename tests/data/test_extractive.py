@@ -82,5 +82,9 @@ def test_what_is_no_document_with_a_summary_is_named():
         extractive_dataset([("a", "b"), "b"])
     with pytest.raises(ValueError, match="example 0: column 'summary' is 3, a int; expected text"):
         extractive_dataset([("a", 3)])
+    with pytest.raises(ValueError, match="documents and summaries were given apart"):
+        extractive_dataset((["a", "b"], ["c", "d"]))
+    with pytest.raises(ValueError, match=r"sentences is one string, 'It rained\.'; give split_sentences of it"):
+        extractive_labels("It rained.", "It")
     with pytest.raises(ValueError, match="there is nothing to train on: none of 2 documents has a sentence"):
         extractive_dataset(tf.data.Dataset.from_tensor_slices((["", " \n"], ["a", "b"])))

@@ -3,6 +3,7 @@
 import gzip
 import json
 
+import numpy as np
 import pytest
 
 from keras_bert.data import read_parallel
@@ -38,6 +39,29 @@ def test_a_translation_memory_gives_units_that_have_both_languages(tmp_path):
     assert pairs(tmp_path / "b.tmx.gz", columns=("zh", "en")) == [pair[::-1] for pair in PAIRS[:2]]
 
 
+@pytest.mark.parametrize(
+    ("tag", "english", "chinese", "segment"),
+    [
+        ("tmx version='1.4' xmlns='http://www.lisa.org/tmx14'", "en", "zh", "good morning"),  # a namespace
+        ("tmx", "en_GB", "zh_CN", "good morning"),
+        ("tmx", "en", "zh", "<bpt i='1'>&lt;b&gt;</bpt>good<ept i='1'>&lt;/b&gt;</ept><ph>{0}</ph> <hi>mor<it>x</it>ning</hi>"),  # codes
+    ],
+)
+def test_translation_memories_as_other_tools_write_them(tmp_path, tag, english, chinese, segment):
+    units = f"<tu><tuv xml:lang='{english}'><seg>{segment}</seg></tuv><tuv xml:lang='{chinese}'><seg>早上好</seg></tuv></tu>"
+    text = f"<?xml version='1.0' encoding='UTF-16'?><{tag}><body>{units}</body></{tag.split()[0]}>"
+    (tmp_path / "a.tmx").write_bytes(text.encode("utf-16"))
+    for languages in (("en", "zh"), (english, chinese)):
+        assert pairs(tmp_path / "a.tmx", columns=languages) == PAIRS[:1]
+
+
+def test_rows_in_memory_are_not_read_as_columns():
+    for rows in (PAIRS, list(map(list, PAIRS)), np.array(PAIRS)):
+        with pytest.raises(ValueError, match=r"a tuple of lists, .* got a (list|ndarray). Rows become columns by tuple\(zip\(\*rows\)\)"):
+            read_parallel(rows)
+        assert pairs(tuple(zip(*rows, strict=True))) == PAIRS
+
+
 def test_what_cannot_be_used_is_named(tmp_path):
     (tmp_path / "a.en").write_text("x\ny\n")
     (tmp_path / "a.zh").write_text("x\n")
@@ -46,6 +70,11 @@ def test_what_cannot_be_used_is_named(tmp_path):
     (tmp_path / "b.tmx").write_text("<tmx><body><tu>")
     with pytest.raises(ValueError, match=r"a\.en has 2 lines, .*a\.zh 1"):
         read_parallel((tmp_path / "a.en", tmp_path / "a.zh"))
+    (tmp_path / "mac.en").write_bytes(b"x\ry\r")
+    (tmp_path / "mac.tsv").write_bytes(b"x\ty\rz\tw")
+    for source in ((tmp_path / "mac.en", tmp_path / "mac.en"), tmp_path / "mac.tsv"):
+        with pytest.raises(ValueError, match=r"mac\.(en|tsv): its lines end in carriage returns alone"):
+            read_parallel(source)
     with pytest.raises(ValueError, match=r"a\.tsv:2"):
         read_parallel(tmp_path / "a.tsv")
     with pytest.raises(ValueError, match=r"no unit has both 'en' and 'fr'; its languages are en, en-gb, zh"):

@@ -203,6 +203,9 @@ def test_what_does_not_fit_is_named(make, model):
         (lambda: model.fit(DOCUMENTS), r"texts were given without labels: .*fit\(data.extractive_dataset\(pairs\)\)"),
         (lambda: model.fit(DOCUMENTS[:1], [[0, 1]]), r"document 0 has 3 sentences \(data.split_sentences finds them\) and 2 labels"),
         (lambda: model.fit(DOCUMENTS[:1], [[0, 1, 2]]), "document 0 has the label 2; a sentence has 1 where it is chosen, else 0"),
+        (lambda: model.fit(["a", "b"], [0, 1]), "the target of document 0 is 0; a list of labels, one a sentence, was expected"),
+        (lambda: model.fit(["a", "b"], {"labels": [[0], [1]], "summary": ["a"]}), "2 documents with labels but 1 summaries"),
+        (lambda: model.fit(["a"], {"labels": [[0]], "summary": [None]}), "the summary of document 0 is None, a NoneType; expected str"),
         (lambda: model.fit(["a"], ["b"]), "the target of document 0 is 'b': labels of sentences were expected, not a summary"),
         (lambda: model.fit(["a"], {"label": [[1]]}), "a target has 'labels' and may have 'summary'; got label"),
         (

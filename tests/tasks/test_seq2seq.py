@@ -177,15 +177,19 @@ def test_a_decoder_begins_with_the_encoders_weights(config, tiny_tokenizer, tmp_
 
 
 def test_a_vocabulary_of_its_own_writes_chinese(make, tmp_path):
-    model = make(decoder_tokenizer=BertTokenizer(["[PAD]", "[UNK]", "[CLS]", "[SEP]", *"我你好。天人大"]))
+    model = make(decoder_tokenizer=BertTokenizer(["[UNK]", "[PAD]", "[SEP]", "[CLS]", *"我你好。天人大"]))
     model.compile(run_eagerly=True)
     texts = model.generate(SOURCES)
     assert set("".join(texts)) <= set("我你好。天人大") and len(set(texts)) > 1
     model.save_pretrained(tmp_path / "saved")
-    again = keras_bert.from_pretrained(tmp_path / "saved", strict=True)
-    again.compile(run_eagerly=True)
-    assert again.generate(SOURCES) == texts
-    assert again.decoder_tokenizer.vocabulary == model.decoder_tokenizer.vocabulary
+    checkpoints.to_hugging_face(model, tmp_path / "theirs")
+    for name in ("saved", "theirs"):
+        again = keras_bert.from_pretrained(tmp_path / name, strict=True, max_length=16, max_target_length=10)
+        again.compile(run_eagerly=True)
+        assert again.generate(SOURCES) == texts
+        assert again.decoder_tokenizer.vocabulary == model.decoder_tokenizer.vocabulary
+    said = json.loads((tmp_path / "theirs" / "generation_config.json").read_text())
+    assert said == {"decoder_start_token_id": 3, "eos_token_id": 2, "pad_token_id": 1}  # by which Transformers writes
 
 
 @pytest.mark.slow
@@ -202,17 +206,36 @@ def test_targets_that_are_cut_are_counted_and_told(make):
     assert inputs[features.DECODER_INPUT_IDS].shape == (2, 4)
 
 
+def test_a_loop_over_seeds_keeps_few_functions(make):
+    model = make()
+    model.compile(run_eagerly=True)
+    kept = [model._predictor(answers=True, temperature=1.0, seed=seed) for seed in range(40)]
+    assert len(model._predictors) < 20 and model._predictor(answers=True, temperature=1.0, seed=39) is kept[-1]
+
+
 def test_what_cannot_be_is_told(make, config):
     with pytest.raises(ValueError, match="max_target_length=40 is over the decoder's max_position_embeddings=32"):
         make(max_target_length=40)
     with pytest.raises(ValueError, match="max_target_length=2 leaves no room"):
         make(max_target_length=2)
+    with pytest.raises(ValueError, match=r"max_target_length=10\.0 leaves no room"):
+        make(max_target_length=10.0)
+    with pytest.raises(ValueError, match="min_target_length=8 is over max_target_length=5"):
+        make().generate(["a"], min_target_length=8, max_target_length=5)
+    with pytest.raises(ValueError, match="restore_case=1 is neither True nor False"):
+        make(restore_case=1)
+    with pytest.raises(TypeError, match=r"decoder_tokenizer is a str, 'zh\.txt'; give BertTokenizer"):
+        make(decoder_tokenizer="zh.txt")
     with pytest.raises(ValueError, match="vocabulary has 9 pieces but the decoder's word embedding vocab_size=5"):
         words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *"abcde"]
         make(decoder_tokenizer=BertTokenizer(words), decoder={"vocab_size": 5})
     model = make()
     with pytest.raises(ValueError, match="targets are texts: item 1 of the texts is 3, a int"):
         model.fit(["a", "b"], ["a", 3])
+    with pytest.raises(ValueError, match=r"targets are texts: item 0 of the texts is .*1.*, a int64"):
+        model.fit(["a", "b"], np.array([1, 3]))
+    with pytest.raises(ValueError, match="2 sources but 1 targets"):
+        model.preprocess(["a", "b"], ["a"])
     with pytest.raises(ValueError, match="reads single texts"):
         model.answer([("a", "b")])
     with pytest.raises(ValueError, match="a target is a text, not a class"):

@@ -20,6 +20,9 @@ SENTENCES = [
     "l'homme d'affaires",
     "see user_name@example for details",
     "wait -- there is more: a 3.5-inch disk",
+    "he left the u.s. at 9 p.m. (i.e. late), by b.s.u.",
+    "file::tail::lines and fork() of the `time` module, at http://localhost",
+    "т.е. да.",
     "我在2008年去了北京。",
     "你好，世界！《红楼梦》是谁写的？",
     "东京（日本）和gnu软件",
@@ -54,11 +57,12 @@ def test_spaces_are_put_back():
 
 def test_pieces_are_joined_and_special_ones_left_out(tokenizer):
     pieces = ["[CLS]", "token", "##ization", "[UNK]", ",", "too", "[SEP]", "behind", "[PAD]"]
-    ids = np.array([[[tokenizer.id_of(piece) for piece in pieces]] * 2], "int32")
+    ids = np.array([[[tokenizer.id_of(piece) for piece in pieces]] * 3], "int32")
     ids[0, 1, 1:] = [tokenizer.id_of("yes")] + [tokenizer.pad_id] * 7
     ids[0, 1, 2] = 99999  # padding of the word embedding, a row of no piece
+    ids[0, 2, 1] = tokenizer.unk_id
     detokenizer = Detokenizer(tokenizer)
-    expected = [["tokenization, too", "yes"]]
+    expected = [["tokenization, too", "yes", "ization, too"]]
     assert [[text.decode() for text in row] for row in detokenizer(tf.constant(ids)).numpy()] == expected
     traced = tf.function(detokenizer, input_signature=[tf.TensorSpec([None, None, None], tf.int32)])
     assert [[text.decode() for text in row] for row in traced(ids).numpy()] == expected
