@@ -18,6 +18,7 @@ import random
 import sys
 import threading
 import time
+import urllib.parse
 
 FIRST_PAUSE = 0.1  # seconds before the first retry; doubled for each further one
 PASSING = (429, 503)  # HTTP statuses that may go away
@@ -32,7 +33,8 @@ class RestClient:
 
     def __init__(self, server, model, version, signature, timeout):
         self._server, self._timeout = server, timeout
-        self._path = f"/v1/models/{model}{f'/versions/{version}' if version else ''}:predict"
+        version = "" if version is None else f"/versions/{version}"
+        self._path = f"/v1/models/{urllib.parse.quote(model, safe='')}{version}:predict"
         self._signature = {"signature_name": signature} if signature else {}
         self._connection = None
 
@@ -51,8 +53,11 @@ class RestClient:
         if response.status != 200:
             error = f"{self._server} answers {response.status}: {body[:500].decode('utf-8', 'replace')}"
             raise Passing(error) if response.status in PASSING else RuntimeError(error)
-        outputs = json.loads(body)["outputs"]
-        return rows_of(outputs if isinstance(outputs, dict) else {"output": outputs})  # of one output, TF Serving leaves out the name
+        try:
+            outputs = json.loads(body)["outputs"]
+            return rows_of(outputs if isinstance(outputs, dict) else {"output": outputs})  # of one output, TF Serving leaves out the name
+        except (ValueError, KeyError, TypeError) as error:  # another server than the one that is meant
+            raise RuntimeError(f"{self._server} answers what is no prediction: {body[:500].decode('utf-8', 'replace')}") from error
 
 
 class GrpcClient:
@@ -68,8 +73,8 @@ class GrpcClient:
         self._request = predict_pb2.PredictRequest()
         self._request.model_spec.name = model
         self._request.model_spec.signature_name = signature or "serving_default"
-        if version:
-            self._request.model_spec.version.value = int(version)
+        if version is not None:
+            self._request.model_spec.version.value = version
 
     def ask(self, columns):
         import tensorflow as tf
@@ -176,33 +181,68 @@ def columns_of(parser, words, path):
     columns, name = {}, None
     for word in words:
         if word.startswith("--"):
-            name = word[2:]
-            columns[name] = []
+            name, given, value = word[2:].partition("=")  # --text="--a" is a text that begins as a flag does
+            columns[name] = [value] if given else []
         elif name is None:
             parser.error(f"{word!r} stands after no flag")
         else:
             columns[name].append(word)
     if path:
-        with open(path, encoding="utf-8") as file:
-            columns["text"] = columns.get("text", []) + [line.rstrip("\r\n") for line in file]
+        try:
+            with open(path, encoding="utf-8") as file:
+                lines = [line.rstrip("\r\n") for line in file]
+        except (OSError, UnicodeDecodeError) as error:
+            parser.error(f"--file {path}: {error}")
+        if not lines:
+            parser.error(f"--file {path}: it has no line")
+        columns["text"] = columns.get("text", []) + lines
     if not columns or not all(columns.values()) or len({len(values) for values in columns.values()}) != 1:
         parser.error("give the model's inputs, such as --text, each with as many values as there are examples; or --file")
     return columns
 
 
+def number(least):
+    """Returns: function of a flag's word, to an int of at least `least`."""
+
+    def whole(word):
+        if int(word) < least:
+            raise ValueError
+        return int(word)
+
+    whole.__name__ = f"whole number of {least} or more"  # as argparse tells it
+    return whole
+
+
+def seconds(word):
+    """A flag's word as seconds, over 0."""
+    if not float(word) > 0:
+        raise ValueError
+    return float(word)
+
+
+def address(word):
+    """A flag's word, host:port."""
+    host, _, port = word.rpartition(":")
+    if not (host and port.isascii() and port.isdigit() and int(port) < 2**16 and "/" not in host):
+        raise argparse.ArgumentTypeError(f"{word!r} is not host:port, such as 127.0.0.1:8501")
+    return word
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
-    parser.add_argument("--server", help="host:port (default: 127.0.0.1:8501, with --grpc 127.0.0.1:8500)")
+    parser.add_argument("--server", type=address, help="host:port (default: 127.0.0.1:8501, with --grpc 127.0.0.1:8500)")
     parser.add_argument("--model", required=True, help="its name at the server")
-    parser.add_argument("--version", help="(default: the newest)")
+    parser.add_argument("--version", type=number(0), help="a number (default: the newest)")
     parser.add_argument("--signature", help="(default: serving_default)")
     parser.add_argument("--grpc", action="store_true", help="in place of REST")
     parser.add_argument("--file", help="a text a line")
-    parser.add_argument("--batch_size", type=int, default=32, help="texts of a request; with --load 1 is usual (default: %(default)s)")
-    parser.add_argument("--timeout", type=float, default=60.0, help="seconds for a request (default: %(default)s)")
-    parser.add_argument("--retries", type=int, default=4, help="of a request (default: %(default)s)")
-    parser.add_argument("--load", type=int, metavar="REQUESTS", help="send so many requests, and print their times alone")
-    parser.add_argument("--clients", type=int, default=16, help="threads of --load (default: %(default)s)")
+    parser.add_argument(
+        "--batch_size", type=number(1), default=32, help="texts of a request; with --load 1 is usual (default: %(default)s)"
+    )
+    parser.add_argument("--timeout", type=seconds, default=60.0, help="seconds for a request (default: %(default)s)")
+    parser.add_argument("--retries", type=number(0), default=4, help="of a request (default: %(default)s)")
+    parser.add_argument("--load", type=number(1), metavar="REQUESTS", help="send so many requests, and print their times alone")
+    parser.add_argument("--clients", type=number(1), default=16, help="threads of --load (default: %(default)s)")
     options, words = parser.parse_known_args()
     columns = columns_of(parser, words, options.file)
     server = options.server or ("127.0.0.1:8500" if options.grpc else "127.0.0.1:8501")
@@ -214,7 +254,12 @@ def main():
 
     batches = list(batches_of(columns, options.batch_size))
     if options.grpc:
-        import tensorflow  # noqa: F401 - its seconds are none of the server's
+        try:
+            import grpc  # noqa: F401
+            import tensorflow  # noqa: F401 - its seconds are none of the server's
+            import tensorflow_serving.apis  # noqa: F401
+        except ImportError as error:
+            parser.error(f"--grpc: {error}; it needs the extra `serving`: pip install 'keras3-bert[serving]'")
 
     began = time.monotonic()
     if options.load is not None:

@@ -56,6 +56,8 @@ def directories(flags, arguments):
         name, given, path = argument.partition("=")
         if not given:
             name, path = os.path.basename(os.path.abspath(argument)), argument
+        if not name:
+            flags.error(f"--model {argument}: the model has no name; give it one: NAME=DIR")
         if not os.path.isdir(path):
             flags.error(f"--model {argument}: {path} is no directory")
         if name in found:

@@ -32,6 +32,7 @@ class Models:
         self._loaded = {name: {} for name in directories}  # version -> LoadedModel; dicts are replaced, never changed
         self._states = {name: {} for name in directories}  # version -> (state, message)
         self._failed = {}  # (name, version) -> what its files looked like
+        self._told = {}  # name -> what was said of its directory, once
         self._looked = threading.Event()  # once
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="models", daemon=True)
@@ -104,14 +105,21 @@ class Models:
         try:
             there = sorted(int(entry) for entry in os.listdir(directory) if entry.isascii() and entry.isdigit())
         except OSError as error:
-            log.warning("%s: %s", name, error)
+            self._tell_once(name, str(error))
             return []
+        self._tell_once(name, None if there else f"{directory} holds no version: no directory whose name is a number, such as 1")
         usable = [version for version in there if self._failed.get((name, version)) != _files(os.path.join(directory, str(version)))]
         if self.versions == ALL:
             return usable
         if self.versions == LATEST:
             return sorted({*usable[-1:], *(set(self.labels.values()) & set(usable))})
         return [version for version in usable if version in self.versions]
+
+    def _tell_once(self, name, what):
+        """Log what is wrong with a model's directory when it begins, and not at each look. Args: what: str; None: nothing is."""
+        if what is not None and self._told.get(name) != what:
+            log.warning("%s: %s", name, what)
+        self._told[name] = what
 
     def _load(self, name, version, path):
         files = _files(path)

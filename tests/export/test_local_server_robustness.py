@@ -19,6 +19,7 @@ import export
 uvicorn = pytest.importorskip("uvicorn", reason="needs the extra serving")
 pytest.importorskip("prometheus_client", reason="needs the extra serving")
 
+from export.local_server import __main__ as command_line  # noqa: E402
 from export.local_server import models as models_room  # noqa: E402
 from export.local_server.batching import Batcher  # noqa: E402
 from export.local_server.errors import ServingError  # noqa: E402
@@ -149,6 +150,27 @@ def test_while_models_are_loaded_healthz_and_requests_answer_503(monkeypatch, tm
     with pytest.raises(ServingError, match=r"Servable not found for request: Specific\(tiny, 4\)"):
         models.get("tiny", 4)
     models.close()
+
+
+def test_a_directory_without_versions_and_one_that_vanishes_are_told_once(saved_tiny, tmp_path, caplog):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "gone").symlink_to(saved_tiny)
+    models = Models({"empty": tmp_path / "empty", "gone": tmp_path / "gone"})
+    models.look()
+    (tmp_path / "gone").unlink()
+    models.look()
+    models.look()
+    told = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert len(told) == 2 and "holds no version" in told[0] and "gone: [Errno 2] No such file" in told[1]
+    assert models.get("gone").version == 1  # it serves on
+    models.close()
+
+
+def test_a_model_without_a_name_is_told(saved_tiny, capsys):
+    for argument in (f"={saved_tiny}", "/"):
+        with pytest.raises(SystemExit):
+            command_line.main(["--model", argument])
+        assert "the model has no name" in capsys.readouterr().err
 
 
 def _status_of(application, path):
