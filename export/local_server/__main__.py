@@ -49,6 +49,18 @@ def parser():
     return flags
 
 
+def check_numbers(flags, options):
+    """Everything that is counted or timed is more than 0; ports are ports."""
+    for name, value in vars(options).items():
+        if name.endswith("_port") and not (-1 if name == "grpc_port" else 0) <= value <= 65535:
+            flags.error(f"--{name} {value}: expected a port, 0 to 65535" + (", or -1 for none" if name == "grpc_port" else ""))
+        if name.startswith("max_") or name.endswith("_seconds"):
+            if not 0 < value < float("inf"):
+                flags.error(f"--{name} {value}: expected a number above 0")
+    if not 0 <= options.batch_wait_ms < float("inf"):
+        flags.error(f"--batch_wait_ms {options.batch_wait_ms}: expected a number of 0 or more")
+
+
 def directories(flags, arguments):
     """["reviews=DIR", "DIR"] -> dict of name -> directory."""
     found = {}
@@ -88,6 +100,7 @@ def labelled(flags, words):
 def main(arguments=None):
     flags = parser()
     options = flags.parse_args(arguments)
+    check_numbers(flags, options)
     served, versions, labels = directories(flags, options.model), chosen_versions(flags, options.versions), labelled(flags, options.labels)
     try:
         import grpc  # noqa: F401
@@ -116,10 +129,14 @@ def main(arguments=None):
         observe=metrics.batch,
     )
     service = Service(models, batcher, metrics, timeout=options.answer_seconds)
-    models.start()
     remote, grpc_port = None, None
     if options.grpc_port >= 0:
-        remote, grpc_port = grpc_server(service, options.host, options.grpc_port, max_bytes=options.max_body_bytes)
+        try:
+            remote, grpc_port = grpc_server(service, options.host, options.grpc_port, max_bytes=options.max_body_bytes)
+        except RuntimeError as error:  # the port is taken, or the host is not this machine's
+            print(f"gRPC cannot listen at {options.host}:{options.grpc_port}: {error}", file=sys.stderr)
+            sys.exit(3)  # as where REST's is
+    models.start()
     config = uvicorn.Config(
         Rest(service, max_body=options.max_body_bytes, body_timeout=options.body_seconds),
         host=options.host,

@@ -1,6 +1,7 @@
 """TF Serving's gRPC services: PredictionService and ModelService, with gRPC's health checks and reflection."""
 
 import concurrent.futures
+import threading
 import time
 
 import grpc
@@ -174,17 +175,30 @@ class ModelStatus(model_service_pb2_grpc.ModelServiceServicer):
 
 
 class _Health(health.HealthServicer):
-    """SERVING for "" and the services once every model answers; the state is asked at each check."""
+    """SERVING for "" and the services once every model answers: asked at each check, and told to those who watch."""
 
     def __init__(self, service):
         super().__init__()
         self._models = service.models
+        self._told = None
+        self._note()
+        threading.Thread(target=self._note_when_loaded, name="health", daemon=True).start()
 
     def Check(self, request, context):
-        ready = health_pb2.HealthCheckResponse.SERVING if self._models.is_ready() else health_pb2.HealthCheckResponse.NOT_SERVING
-        for name in ("", PREDICTION, MODEL):
-            self.set(name, ready)
+        self._note()
         return super().Check(request, context)
+
+    def _note(self):
+        ready = health_pb2.HealthCheckResponse.SERVING if self._models.is_ready() else health_pb2.HealthCheckResponse.NOT_SERVING
+        with self._lock:
+            if ready != self._told:  # each setting is sent to all who watch
+                self._told = ready
+                for name in ("", PREDICTION, MODEL):
+                    self.set(name, ready)
+
+    def _note_when_loaded(self):
+        self._models.wait()
+        self._note()
 
 
 def _spec(request):

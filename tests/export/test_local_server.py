@@ -6,6 +6,7 @@ import shutil
 import socket
 import sys
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -59,7 +60,8 @@ def directories(tmp_path_factory, shared_classifier, tagger):
     updater.replace_method_name(signature_key="serving_default", method_name="tensorflow/serving/classify")
     updater.replace_method_name(signature_key="length", method_name="tensorflow/serving/regress")
     updater.save()
-    return {name: folder / name for name in ("reviews", "ner", "examples")}
+    shutil.copytree(folder / "reviews", folder / "renewed")  # it gets a second version, and the tests may come in any order
+    return {name: folder / name for name in ("reviews", "ner", "examples", "renewed")}
 
 
 @pytest.fixture(scope="module")
@@ -283,19 +285,41 @@ def test_the_client_of_the_examples_by_rest_and_grpc(server, fresh_python, root)
 
 
 def test_a_new_version_takes_over_under_load_and_no_request_fails(server, fresh_python, directories, root):
-    reviews = directories["reviews"]
-    shutil.copytree(reviews / "1", reviews / ".aside")
-    flags = ["--load", "1000", "--clients", "16", "--batch_size", "1", "--retries", "0", "--server", f"127.0.0.1:{server.rest_port}"]
-    client = fresh_python.Popen([sys.executable, "examples/query_server.py", "--model", "reviews", *flags, "--text", *TEXTS[3:]], cwd=root)
-    os.rename(reviews / ".aside", reviews / "2")
-    output, errors = client.communicate()
-    assert client.returncode == 0, errors
-    last = json.loads(output.splitlines()[-1])
-    assert (last["requests"], last["failed"], last["retried"]) == (1000, 0, 0) and 0 < last["p50_ms"] <= last["p95_ms"] <= last["p99_ms"]
-    for _ in range(300):
-        states = {each["version"]: each["state"] for each in json.loads(server.ask("/v1/models/reviews")[1])["model_version_status"]}
-        if states.get("2") == "AVAILABLE":
-            break
-        threading.Event().wait(0.1)
-    assert states == {"1": "AVAILABLE", "2": "AVAILABLE"}  # 1 has a label
-    assert json.loads(server.ask("/v1/models/reviews/metadata")[1])["model_spec"]["version"] == "2"
+    renewed = directories["renewed"]
+    shutil.copytree(renewed / "1", renewed / ".aside")
+    answered, stop = [], threading.Event()
+
+    def ask():
+        while not stop.is_set():
+            answered.append(server.ask("/v1/models/renewed:predict", {"instances": TEXTS[3:4]})[0])
+
+    def wait_for(condition):
+        for _ in range(3000):
+            if condition():
+                return
+            time.sleep(0.05)
+        raise AssertionError(len(answered))
+
+    def states():
+        return {each["version"]: each["state"] for each in json.loads(server.ask("/v1/models/renewed")[1])["model_version_status"]}
+
+    clients = [threading.Thread(target=ask) for _ in range(16)]
+    for client in clients:
+        client.start()
+    try:
+        wait_for(lambda: len(answered) >= 100)
+        os.rename(renewed / ".aside", renewed / "2")
+        wait_for(lambda: states().get("2") == "AVAILABLE")
+        there = len(answered)
+        wait_for(lambda: len(answered) >= max(1000, there + 100))  # it answers under the same load
+    finally:
+        stop.set()
+        for client in clients:
+            client.join()
+    assert set(answered) == {200}
+    assert states() == {"1": "AVAILABLE", "2": "AVAILABLE"}  # 1 has a label
+    flags = ["--load", "200", "--clients", "16", "--batch_size", "1", "--retries", "0", "--server", f"127.0.0.1:{server.rest_port}"]
+    command = [sys.executable, "examples/query_server.py", "--model", "renewed", *flags, "--text", *TEXTS[3:]]
+    last = json.loads(fresh_python.run(command, cwd=root, check=True).stdout.splitlines()[-1])
+    assert (last["requests"], last["failed"], last["retried"]) == (200, 0, 0) and 0 < last["p50_ms"] <= last["p95_ms"] <= last["p99_ms"]
+    assert json.loads(server.ask("/v1/models/renewed/metadata")[1])["model_spec"]["version"] == "2"

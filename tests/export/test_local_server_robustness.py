@@ -7,6 +7,7 @@ import random
 import socket
 import sys
 import threading
+import time
 from types import SimpleNamespace
 
 import odd_requests
@@ -171,6 +172,48 @@ def test_a_model_without_a_name_is_told(saved_tiny, capsys):
         with pytest.raises(SystemExit):
             command_line.main(["--model", argument])
         assert "the model has no name" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "given, message",
+    [
+        (["--poll_seconds", "0"], "--poll_seconds 0.0: expected a number above 0"),
+        (["--max_batch_rows", "-1"], "--max_batch_rows -1: expected a number above 0"),
+        (["--grpc_port", "70000"], "--grpc_port 70000: expected a port, 0 to 65535, or -1 for none"),
+        (["--rest_port", "-1"], "--rest_port -1: expected a port, 0 to 65535"),
+        (["--batch_wait_ms", "nan"], "--batch_wait_ms nan: expected a number of 0 or more"),
+    ],
+)
+def test_numbers_that_cannot_be_are_told(tmp_path, capsys, given, message):
+    with pytest.raises(SystemExit):
+        command_line.main(["--model", f"a={tmp_path}", *given])
+    assert message in capsys.readouterr().err
+
+
+def test_a_port_of_grpc_that_is_taken_is_told(tmp_path, capsys):
+    pytest.importorskip("tensorflow_serving.apis", reason="needs the extra serving")
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(SystemExit, match="3"):
+        command_line.main(["--model", f"a={tmp_path}", "--grpc_port", str(taken.getsockname()[1])])
+    assert "gRPC cannot listen at 127.0.0.1:" in capsys.readouterr().err
+
+
+def test_who_watches_the_health_is_told_once_when_all_is_loaded():
+    pytest.importorskip("grpc_health.v1", reason="needs the extra serving")
+    from grpc_health.v1 import health_pb2
+
+    from export.local_server.grpc_services import _Health
+
+    loaded, told = threading.Event(), []
+    models = SimpleNamespace(is_ready=loaded.is_set, wait=loaded.wait)
+    health = _Health(SimpleNamespace(models=models))
+    request = health_pb2.HealthCheckRequest(service="")
+    health.Watch(request, SimpleNamespace(add_callback=lambda callback: None), lambda reply: told.append(reply.status))
+    loaded.set()
+    until = time.monotonic() + 30
+    while len(told) < 2 and time.monotonic() < until:
+        time.sleep(0.01)
+    health.Check(request, None)
+    assert told == [health_pb2.HealthCheckResponse.NOT_SERVING, health_pb2.HealthCheckResponse.SERVING]
 
 
 def _status_of(application, path):

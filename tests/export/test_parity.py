@@ -10,7 +10,7 @@ import tensorflow as tf
 from served_tasks import nested
 
 import export
-from keras_bert import BertClassifier, BertConfig, BertEncoder, BertQuestionAnswerer, BertTagger
+from keras_bert import BertClassifier, BertConfig, BertEncoder, BertIntentSlots, BertMultipleChoice, BertQuestionAnswerer, BertTagger
 from keras_bert.tasks.predictor import plain
 
 BATCH_SIZE = 66
@@ -78,7 +78,35 @@ def an_answerer(tokenizer, reviews, inputs):
     return model, (questions, contexts)
 
 
-NAMES = {a_classifier: ("label",), a_tagger: ("entities",), an_answerer: ("text", "start", "end")}
+def one_that_fills_slots(tokenizer, reviews, inputs):
+    """The intent says whether "the" is there, the slots are four words."""
+    model = BertIntentSlots(encoder(tokenizer), ["O", "B-PER", "I-PER"], tokenizer, intents=["without", "with"], max_length=64)
+    model.compile(keras.optimizers.Adam(5e-3))
+    slots = [["B-PER" if word in MARKED else "O" for word in words] for words in reviews]
+    model.fit(reviews, {"intent": ["with" if "the" in words else "without" for words in reviews], "slots": slots}, epochs=8, verbose=0)
+    return model, inputs["texts"]
+
+
+def one_that_chooses(tokenizer, reviews, inputs):
+    """Right is the choice that ends in "good"."""
+    texts, choices = inputs["choices"]
+    texts = [text[:60] for text in texts]  # nothing is cut: choices without their ends would be as likely as each other
+    choices = [[*(choice[:60] for choice in row[1:]), f"{row[0][:60]} good"] for row in choices]
+    model = BertMultipleChoice(encoder(tokenizer), tokenizer, max_length=64)
+    model.compile(keras.optimizers.Adam(5e-3))
+    shown = [" ".join(words[:12]) for words in reviews]
+    pairs = [[f"{text} good", text] if number % 2 else [text, f"{text} good"] for number, text in enumerate(shown)]
+    model.fit({"text": shown, "choices": pairs}, [(number + 1) % 2 for number in range(len(shown))], epochs=4, verbose=0)
+    return model, (texts, choices)
+
+
+NAMES = {
+    a_classifier: ("label",),
+    a_tagger: ("entities",),
+    an_answerer: ("text", "start", "end"),
+    one_that_fills_slots: ("intent", "slots"),
+    one_that_chooses: ("choice",),
+}
 
 
 def names_of(answer, kind):
@@ -97,5 +125,6 @@ def test_in_bfloat16_a_trained_model_says_the_same(tokenizer, reviews, inputs, t
     assert len(said) == 200 and len({json.dumps(names) for names in said}) > 1
     different = [number for number, answer in enumerate(served) if names_of(answer, kind) != said[number]]
     assert len(different) <= 0.005 * 200, [(served[number], answers[number]) for number in different[:3]]
-    scores = [[answer["score"] for answer in part] for part in (served, answers) if "score" in answers[0]]
+    name = "score" if "score" in answers[0] else "intent_score"
+    scores = [[answer[name] for answer in part] for part in (served, answers) if name in answers[0]]
     assert not scores or np.max(np.abs(np.subtract(*scores))) > 0  # it is another dtype
