@@ -4,6 +4,7 @@
     python examples/prepare_pretraining_data.py --corpus wiki.jsonl.gz --vocabulary path/to/bert --max_length 512 --pack
     python examples/prepare_pretraining_data.py --corpus texts --vocabulary new.txt --vocabulary_size 8000
     python examples/prepare_pretraining_data.py --corpus "zh/*.txt" --documents line --objective sentence_order --vocabulary vocab.txt
+    python examples/prepare_pretraining_data.py --corpus /mnt/texts --vocabulary vocab.txt --output_dir /mnt/out --runner FlinkRunner
 
 Some 7 MB of text a second and core. Started again after it was killed, it keeps the shards that are finished. Masks are not among the
 examples: they are drawn while a model trains. The last line is one JSON object: shards, documents, examples, rows, tokens, padding_share
@@ -26,7 +27,7 @@ from keras_bert.data import Corpus
 from keras_bert.data.corpus import SEPARATIONS
 from keras_bert.data.corpus_files import FORMATS
 from keras_bert.files import replaced_file
-from keras_bert.pretraining import ExampleSettings, draw_lengths, prepare_pretraining_data
+from keras_bert.pretraining import ExampleSettings, draw_lengths, prepare_pretraining_data, prepare_with_beam
 from keras_bert.pretraining.settings import OBJECTIVES, SENTENCES
 from keras_bert.text import save_vocabulary, train_vocabulary
 
@@ -38,6 +39,8 @@ def main(arguments):
     parser.add_argument("--vocabulary_size", type=int, help="learn --vocabulary from the corpus first, where there is no such file")
     parser.add_argument("--cased", action="store_true", help="of a vocab.txt: keep capitals and accents")
     parser.add_argument("--workers", type=int, help="processes (default: one a core)")
+    runners = "DirectRunner, FlinkRunner, SparkRunner, DataflowRunner"
+    parser.add_argument("--runner", help=f"make them by an Apache Beam pipeline, on {runners}; Beam's own flags may follow")
     group = parser.add_argument_group("corpus")
     group.add_argument("--corpus", nargs="+", required=True, help="files, folders, globs, tfds:NAME; .gz, .xz, .zst, .jsonl, .parquet too")
     group.add_argument("--documents", choices=SEPARATIONS, default="blank", help="what separates documents (default: %(default)s lines)")
@@ -58,7 +61,11 @@ def main(arguments):
     group.add_argument("--length_bin", type=int, help="write examples of like length to files of their own: width of a bin, such as 64")
     group.add_argument("--shard_megabytes", type=float, default=8.0, help="text of a shard (default: %(default)s)")
     group.add_argument("--seed", type=int, default=0, help="(default: %(default)s)")
-    given = parser.parse_args(arguments)
+    given, for_beam = parser.parse_known_args(arguments)
+    if for_beam and given.runner is None:
+        parser.error(f"unrecognized arguments: {' '.join(for_beam)} (flags of Beam go with --runner)")
+    if given.runner is not None and given.workers is not None:
+        parser.error("--workers is of this machine's processes; how many a --runner has, its own flags say")
 
     names = ("documents", "text_field", "format", "split", "data_dir", "deduplicate", "skip_invalid")
     corpus = Corpus(given.corpus, **{name: getattr(given, name) for name in names})
@@ -73,7 +80,10 @@ def main(arguments):
     names = ("objective", "max_length", "short_seq_prob", "dupe_factor", "sentences", "pack", "row_length", "length_bin", "shard_megabytes")
     settings = ExampleSettings(seed=given.seed, **{name: getattr(given, name) for name in names})
     began = time.monotonic()
-    manifest = prepare_pretraining_data(corpus, given.output_dir, tokenizer, settings, workers=given.workers)
+    if given.runner is None:
+        manifest = prepare_pretraining_data(corpus, given.output_dir, tokenizer, settings, workers=given.workers)
+    else:
+        manifest = prepare_with_beam(corpus, given.output_dir, tokenizer, settings, options=for_beam, runner=given.runner)
     totals, read = manifest["totals"], manifest["read"]
     for name in ("duplicates", "long_documents", "skipped_lines", "skipped_files"):
         if read[name]:

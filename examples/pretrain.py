@@ -19,9 +19,9 @@ weights of one without. Without it, the same command goes on to those very weigh
 MiniLM on the same prose (--pretrained, --objective full_sentences --phases 128x16x200 --head_steps 100 --learning_rate 2e-4): a validation
 loss of 7.01 nats after its new head alone was trained, 4.90 after all of it was; unigram entropy 5.93.
 
-OUT holds vocab.txt, examples/ (its lengths.png: how long they are, and how much is padding), phase-1/, phase-2/, ... (run.json, log.jsonl,
-tensorboard/, checkpoints/), training_curves.png over all phases, and at the end model/: `python examples/finetune_classifier.py
---pretrained OUT/model`, `python examples/convert_checkpoint.py`.
+OUT holds vocab.txt (vocab.json: what it was learned of), examples/ (its lengths.png: how long they are, and how much is padding), phase-1/,
+phase-2/, ... (run.json, log.jsonl, tensorboard/, checkpoints/), training_curves.png over all phases, and at the end model/:
+`python examples/finetune_classifier.py --pretrained OUT/model`, `python examples/convert_checkpoint.py`.
 
 Several machines and TPU: as examples/finetune_classifier.py; each worker reads files of its own. The last line printed is one JSON object:
 test_nats (the loss of masked words), test_unigram_entropy (of the same words: what a model would have that knows only how frequent each
@@ -36,21 +36,19 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # off by default on many CP
 
 import contextlib
 import dataclasses
+import glob
 import sys
 import time
 
 import tensorflow as tf
+from pretraining_flags import add_flags, check, check_is_this_run, corpus, example_settings, masking_settings, run_config, told
 from training_flags import DTYPES, print_figures, start
 
 from keras_bert import BertEncoder, BertMaskedLM, BertPretrainer, BertTokenizer
-from keras_bert.files import is_locked, locked_directory, replaced_file
+from keras_bert.files import is_locked, locked_directory, read_json, replaced_file, write_json
 from keras_bert.metrics import UnigramEntropy
 from keras_bert.pretraining import (
     RECIPES,
-    CorpusPart,
-    ExampleSettings,
-    MaskingSettings,
-    Phase,
     draw_lengths,
     draw_pretraining_curves,
     evaluation_batches,
@@ -61,73 +59,15 @@ from keras_bert.pretraining import (
     streamed_batches,
     training_batches,
 )
+from keras_bert.pretraining.manifest import differences
 from keras_bert.text import save_vocabulary, train_vocabulary
 from keras_bert.training import TimeBudget, Trainer, create_optimizer
-from keras_bert.training.distribution import STRATEGIES, is_chief
+from keras_bert.training.distribution import is_chief
 from keras_bert.training.run_log import LOG, read_log
 
 PARTS = ("train", "validation", "test")
 ENDLESS = 10**9  # updates of a run that the clock ends
 CHIEF_SECONDS = 300  # that other workers wait for the first one to begin
-
-
-def phase(text):
-    """LENGTHxROWSxSTEPS."""
-    try:
-        length, rows, steps = map(int, text.split("x"))
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no LENGTHxROWSxSTEPS, such as 128x256x9000") from None
-    return Phase(length, rows, steps, max(1, round(0.15 * length)))
-
-
-def add_flags(parser):
-    parser.add_argument("--corpus", nargs="+", required=True, help="files, folders, globs, or tfds:NAME")
-    parser.add_argument("--output_dir", default="out", help="examples, checkpoints, logs and the model go there (default: %(default)s)")
-    parser.add_argument("--pretrained", help="checkpoint of any kind to go on from, or hf://owner/name (default: random weights)")
-    parser.add_argument("--recipe", choices=list(RECIPES), default="half_hour", help="size and phases (default: %(default)s)")
-    group = parser.add_argument_group("corpus")
-    group.add_argument("--documents", choices=("blank", "line", "file"), default="blank", help="what separates them (default: blank lines)")
-    group.add_argument("--text_field", default="text", help="of JSON lines, Parquet and tfds (default: %(default)s)")
-    group.add_argument("--deduplicate", action="store_true", help="leave out documents that were there before")
-    group.add_argument("--skip_invalid", action="store_true", help="leave out and count what is not UTF-8")
-    group.add_argument("--block_documents", type=int, default=50, help="documents in a row that are held out together (default: 50)")
-    group.add_argument("--shard_megabytes", type=float, default=8.0, help="text of a file of examples (default: 8)")
-    group.add_argument("--workers", type=int, help="processes that prepare examples (default: one a core)")
-    group.add_argument("--stream", action="store_true", help="make the examples of training while training, without files")
-    group = parser.add_argument_group("vocabulary")
-    group.add_argument("--vocabulary", help="vocab.txt (default: --pretrained's, or one is learned)")
-    group.add_argument("--vocabulary_size", type=int, help="pieces to learn (default: the recipe's)")
-    group.add_argument("--cased", action="store_true", help="keep upper case and accents")
-    group = parser.add_argument_group("examples and masks")
-    objectives = ("next_sentence", "sentence_order", "full_sentences")
-    group.add_argument("--objective", choices=objectives, default="next_sentence", help="(default: %(default)s)")
-    group.add_argument("--pack", action=argparse.BooleanOptionalAction, help="short examples together in one row (default: the recipe's)")
-    group.add_argument("--masking", choices=("token", "word", "span"), default="token", help="what is masked (default: %(default)s)")
-    group.add_argument("--masked_share", type=float, default=0.15, help="of the tokens (default: 0.15)")
-    group.add_argument("--replace_together", action=argparse.BooleanOptionalAction, help="words and spans as one (default: spans alone)")
-    group.add_argument("--segment_chinese", action="store_true", help="mask Chinese by jieba's words (with --masking word or span)")
-    group = parser.add_argument_group("how long, how large")
-    group.add_argument("--phases", nargs="+", type=phase, metavar="LENGTHxROWSxSTEPS", help="(default: the recipe's)")
-    group.add_argument("--steps", type=int, help="updates of all phases together, in the shares that they have")
-    group.add_argument("--minutes", type=float, help="end by the clock, in place of updates")
-    group.add_argument("--head_steps", type=int, default=0, help="updates of the heads alone first, the encoder as it was loaded")
-    group.add_argument("--dtype", choices=list(DTYPES), default="float32", help="of the computation (default: %(default)s)")
-    group.add_argument("--accumulate", type=int, default=1, metavar="BATCHES", help="parts that a batch is computed in (default: 1)")
-    group.add_argument("--rematerialize", action="store_true", help="keep less for the gradient and compute it again")
-    group.add_argument("--strategy", choices=STRATEGIES, default="auto", help="where to train (default: %(default)s: what there is)")
-    group.add_argument("--tpu", help="name or address of a Cloud TPU; 'local' on a TPU VM")
-    group.add_argument("--seed", type=int, default=0, help="of weights, examples, order, masks and dropout (default: %(default)s)")
-    group = parser.add_argument_group("how to learn")
-    group.add_argument("--learning_rate", type=float, help="the peak (default: the recipe's)")
-    group.add_argument("--optimizer", choices=("adamw", "lamb"), default="adamw")
-    group.add_argument("--warmup_steps", type=int, help="(default: the recipe's, but a tenth of all at most)")
-    group.add_argument("--weight_decay", type=float, help="(default: the recipe's)")
-    group = parser.add_argument_group("checkpoints and logs")
-    group.add_argument("--validate_every", type=int, default=500, help="updates (default: %(default)s)")
-    group.add_argument("--validation_batches", type=int, default=50, help="at most so many each time (default: %(default)s)")
-    group.add_argument("--checkpoint_every", type=int, default=500, help="updates (default: %(default)s)")
-    group.add_argument("--keep", type=int, default=2, help="newest checkpoints to keep (default: %(default)s)")
-    group.add_argument("--log_every", type=int, default=20, help="updates (default: %(default)s)")
 
 
 def main():
@@ -138,20 +78,27 @@ def main():
     for name in ("pack", "learning_rate", "weight_decay"):
         if getattr(options, name) is None:
             setattr(options, name, getattr(recipe, name))
+    with told():
+        check(options, options.phases or recipe.phases)
     phases = shortened(options.phases or recipe.phases, options)
     strategy = start(options)
     # Of several workers the chief alone writes there.
-    with locked_directory(options.output_dir) if is_chief(strategy) else contextlib.nullcontext():
+    with told(BlockingIOError), locked_directory(options.output_dir) if is_chief(strategy) else contextlib.nullcontext():
         run(options, recipe, phases, strategy)
 
 
 def run(options, recipe, phases, strategy):
-    with strategy.scope():
-        model = make_model(options, recipe, phases, is_chief(strategy))
-    parts = [part for part in PARTS if part != "train" or not options.stream]
-    directories = {
-        (part, each.length): examples(options, model.tokenizer, part, each, is_chief(strategy)) for each in phases for part in parts
-    }
+    with told():
+        check_is_this_run(options)
+        with strategy.scope():
+            model = make_model(options, recipe, phases, is_chief(strategy))
+        # What is held out first: where the corpus has too little for it, that shows before hours of work.
+        parts = [part for part in reversed(PARTS) if part != "train" or not options.stream]
+        directories = {
+            (part, each.length): examples(options, model.tokenizer, part, each, is_chief(strategy)) for each in phases for part in parts
+        }
+    if is_chief(strategy):
+        tell_skipped(directories["test", phases[0].length])
     began, result = time.monotonic(), None
     logs, figures = [], {"steps": 0, "tokens_seen": 0}
     for number, (each, budget, encoder_learns) in enumerate(plan(phases, options), 0 if options.head_steps else 1):
@@ -207,7 +154,9 @@ def make_model(options, recipe, phases, chief):
     if tf.config.list_physical_devices("GPU"):
         settings["pad_to_multiple_of"] = None  # one length, for XLA; on a CPU a batch is padded to its longest row
     if options.pretrained is not None:
-        return cls.from_pretrained(options.pretrained, packed=options.pack, dtype=DTYPES[options.dtype], **settings)
+        model = cls.from_pretrained(options.pretrained, packed=options.pack, dtype=DTYPES[options.dtype], **settings)
+        check_can_mask(model.tokenizer, options.pretrained)
+        return model
     tokenizer = make_tokenizer(options, recipe, chief)
     config = dataclasses.replace(recipe, phases=tuple(phases)).config(tokenizer.vocabulary_size)
     encoder = BertEncoder(config, packed=options.pack, pooler=has_labels, dtype=DTYPES[options.dtype])
@@ -218,17 +167,35 @@ def make_tokenizer(options, recipe, chief):
     path = options.vocabulary or os.path.join(options.output_dir, "vocab.txt")
     if options.vocabulary is None and not chief:
         wait_for(path, options.output_dir)
-    elif options.vocabulary is None and not os.path.exists(path):
-        documents = corpus(options, "train").read()
-        pieces = train_vocabulary(documents, options.vocabulary_size or recipe.vocabulary_size, lower_case=not options.cased)
-        with replaced_file(path) as aside:
-            save_vocabulary(pieces, aside)
-    return BertTokenizer(path, lower_case=not options.cased)
+    elif options.vocabulary is None:
+        learn_vocabulary(options, options.vocabulary_size or recipe.vocabulary_size, path)
+    tokenizer = BertTokenizer(path, lower_case=not options.cased)
+    check_can_mask(tokenizer, path)
+    return tokenizer
 
 
-def corpus(options, part):
-    names = ("documents", "text_field", "deduplicate", "skip_invalid", "block_documents")
-    return CorpusPart(options.corpus, part=part, **{name: getattr(options, name) for name in names})
+def learn_vocabulary(options, size, path):
+    """Learn one from the corpus, or find the one that was. Raises: ValueError where that is of another corpus or size."""
+    documents, origin = corpus(options, "train"), os.path.splitext(path)[0] + ".json"
+    described = {"size": size, "cased": options.cased, "corpus": documents.settings(), "sources": documents.fingerprint()}
+    if os.path.exists(path):
+        there = read_json(origin) if os.path.exists(origin) else described  # without it, the user put the vocabulary there
+        changed = "; ".join(differences(described, there))
+        if not changed:
+            return
+        if glob.glob(os.path.join(glob.escape(options.output_dir), "examples", "*", "*.gz")):
+            raise ValueError(f"{path} was learned otherwise: {changed}; give another --output_dir, or delete this one")
+        print(f"{path} is learned anew: {changed}", file=sys.stderr, flush=True)
+    pieces = train_vocabulary(documents.read(), size, lower_case=not options.cased)
+    with replaced_file(path) as aside:
+        save_vocabulary(pieces, aside)
+    with replaced_file(origin) as aside:
+        write_json(aside, described)
+
+
+def check_can_mask(tokenizer, name):
+    if tokenizer.MASK not in tokenizer.pieces:
+        raise ValueError(f"{name} has no piece {tokenizer.MASK}, which stands in the place of masked words")
 
 
 def wait_for(path, output_dir):
@@ -245,14 +212,12 @@ def wait_for(path, output_dir):
         time.sleep(min(1, CHIEF_SECONDS))
 
 
-def example_settings(options, each):
-    return ExampleSettings(
-        objective=options.objective,
-        max_length=each.length,
-        pack=options.pack,
-        shard_megabytes=options.shard_megabytes,
-        seed=options.seed,
-    )
+def tell_skipped(directory):
+    """Print what of the corpus was left out, or cut."""
+    read = read_manifest(directory)["read"]
+    for name in ("duplicates", "long_documents", "skipped_lines", "skipped_files"):
+        if read[name]:
+            print(f"{name.replace('_', ' ')}: {read[name]:,}", flush=True)
 
 
 def examples(options, tokenizer, part, each, chief):
@@ -272,14 +237,8 @@ class Data:
     """Batches of a phase. Attributes: train: dataset_fn. validation, test: tf.data.Dataset. tokens_a_row: mean, float. told: str."""
 
     def __init__(self, options, model, each, directories):
-        masking = MaskingSettings(
-            unit=options.masking,
-            share=options.masked_share,
-            max_predictions=each.max_predictions,
-            replace_together=options.replace_together,
-        )
-        common = {"masking": masking, "seed": options.seed, "pad_to_multiple_of": model.pad_to_multiple_of}
-        rows = max(1, each.batch_size // options.accumulate)
+        common = {"masking": masking_settings(options, each), "seed": options.seed, "pad_to_multiple_of": model.pad_to_multiple_of}
+        rows = each.batch_size // options.accumulate
         if options.segment_chinese:
             common["continues"] = segmented_continues(model.tokenizer)
         if options.stream:
@@ -319,9 +278,6 @@ def compile_for(model, options, recipe, phases, budget, encoder_learns):
     model.compile(optimizer=optimizer, weighted_metrics=metrics, gradient_accumulation_steps=options.accumulate)
 
 
-_NOT_OF_THE_RUN = ("output_dir", "strategy", "tpu", "workers", "validate_every", "checkpoint_every", "keep", "log_every", "rematerialize")
-
-
 def train(model, options, name, each, budget, data):
     """Train a phase, or go on with it. Returns: TrainingResult."""
     directory = os.path.join(options.output_dir, name)
@@ -332,7 +288,6 @@ def train(model, options, name, each, budget, data):
             for line in filled_masks(model, sample, model.tokenizer):
                 print(line, file=sys.stderr, flush=True)
 
-    config = {key: str(value) for key, value in vars(options).items() if key not in _NOT_OF_THE_RUN}
     trainer = Trainer(
         model,
         directory,
@@ -345,7 +300,7 @@ def train(model, options, name, each, budget, data):
         checkpoint_every=options.checkpoint_every,
         keep=options.keep,
         log_every=options.log_every,
-        config=config,
+        config=run_config(options),
         time_budget=budget,
         callbacks=[show],
     )

@@ -77,6 +77,9 @@ def add_training_flags(parser, *, epochs, batch_size, learning_rate):
 
 def start(options):
     """What must come first: the strategy before any other use of TensorFlow, then the seed. Returns: tf.distribute.Strategy."""
+    pretrained, own = getattr(options, "pretrained", None), os.path.join(options.output_dir, "model")
+    if pretrained is not None and os.path.realpath(pretrained) == os.path.realpath(own):
+        raise SystemExit(f"error: --pretrained {pretrained} is where the model of this run goes; give another --output_dir")
     strategy = get_strategy(options.strategy, tpu=options.tpu)
     keras.utils.set_random_seed(options.seed)
     if strategy.num_replicas_in_sync > 1 and is_chief(strategy):

@@ -22,9 +22,10 @@ class Corpus:
             ...                     # str, its lines separated by "\\n"
 
     Args:
-        source: path of a file, of a folder (all files in it and its folders, but hidden ones), a glob ("texts/**/*.txt"),
-            "tfds:NAME" or "tfds:NAME/CONFIG"; or a list of these. Files are read in order of their names, each once. Names that end
-            in .jsonl, .ndjson or .parquet say what a file holds, and .gz, .xz and .zst how it is packed; all else is text.
+        source: path of a file, of a folder (all files in it and its folders, linked ones too, but hidden ones), a glob
+            ("texts/**/*.txt"), "tfds:NAME" or "tfds:NAME/CONFIG"; or a list of these. Files are read in order of their names, each once.
+            Names that end in .jsonl, .ndjson or .parquet say what a file holds, and .gz, .xz and .zst how text and JSON lines are
+            packed; all else is text.
         documents: what separates those of a text file: "blank" lines, as google-research has it; "line": each line is one; "file".
             Rows of the other formats are documents.
         text_field: where rows have their text.
@@ -88,6 +89,22 @@ class Corpus:
             counts.source_bytes = read_before + (0 if is_tfds(part) else os.path.getsize(part))
         if not counts.documents:
             raise ValueError(f"no document in {', '.join(self.source)}" + _told(counts))
+
+    def check_is_apart(self, directory):
+        """Check that what is written to a directory does not become text. Raises: ValueError where the corpus has the directory in it."""
+        written = os.path.realpath(directory)
+        for source in self.source:
+            if is_tfds(source) or os.path.isfile(source):
+                continue
+            if os.path.isdir(source):
+                below = os.path.relpath(written, os.path.realpath(source)).split(os.sep)
+                is_read = below == ["."] or not any(name.startswith(".") for name in below)  # hidden folders are not, nor is what is above
+            else:
+                is_read = any(os.path.realpath(part).startswith(os.path.join(written, "")) for part in _parts_of(source))
+            if is_read:
+                raise ValueError(
+                    f"the corpus {source} has {directory} in it, and would read what is written there; give a directory outside of it"
+                )
 
     def fingerprint(self):
         """Describe what the texts are read from, so that a change shows.
@@ -156,7 +173,12 @@ def _parts_of(source):
         return [source]
     if os.path.isdir(source):
         found = []
-        for folder, folders, names in os.walk(source):
+        seen = set()
+        for folder, folders, names in os.walk(source, followlinks=True):
+            if os.path.realpath(folder) in seen:  # a link to a folder above it would go on for ever
+                folders.clear()
+                continue
+            seen.add(os.path.realpath(folder))
             folders[:] = sorted(name for name in folders if not name.startswith("."))
             found += [os.path.join(folder, name) for name in names if not name.startswith(".")]
         if not found:

@@ -102,8 +102,15 @@ class FileReader:
             return
         if field not in file.schema_arrow.names:
             raise ValueError(f"{self.path}: no column {field!r}; it has {', '.join(file.schema_arrow.names)}; say text_field=")
-        for batch in file.iter_batches(batch_size=_PARQUET_ROWS, columns=[field]):
-            for text in batch.column(0).to_pylist():
+        batches = file.iter_batches(batch_size=_PARQUET_ROWS, columns=[field])
+        while True:
+            try:
+                texts = next(batches).column(0).to_pylist()
+            except StopIteration:
+                return
+            except (pyarrow.ArrowException, OSError) as error:
+                raise ValueError(f"{self.path}: broken Parquet: {error}") from error
+            for text in texts:
                 if text is not None and not isinstance(text, str):
                     raise ValueError(f"{self.path}: column {field!r} holds a {type(text).__name__}; expected strings")
                 if text is not None:

@@ -34,6 +34,7 @@ def prepare_with_beam(corpus, output_dir, tokenizer, settings=None, *, options=N
     corpus = corpus if isinstance(corpus, Corpus) else Corpus(corpus)
     settings = settings or ExampleSettings()
     output_dir = os.path.abspath(os.fspath(output_dir))
+    corpus.check_is_apart(output_dir)
     description = manifest_lib.describe(corpus, tokenizer, settings)
     with locked_directory(output_dir):
         finished = manifest_lib.begin(output_dir, description)

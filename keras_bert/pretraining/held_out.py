@@ -42,7 +42,8 @@ class CorpusPart(Corpus):
             least = self.block_documents * (_BLOCKS - 1 if self.part == "validation" else _BLOCKS)
             raise ValueError(
                 f"the corpus has {number + 1} documents, of which none is for {self.part}: in blocks of block_documents="
-                f"{self.block_documents} it takes more than {least - self.block_documents}; take smaller blocks"
+                f"{self.block_documents} it takes more than {least - self.block_documents}; "
+                + ("take smaller blocks" if number >= least // self.block_documents - 1 else f"{_BLOCKS} at least are wanted, of any size")
             )
 
     def _part_of(self, number):

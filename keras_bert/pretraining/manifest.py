@@ -46,9 +46,9 @@ def begin(directory, description):
     shards = old["shards"] if there == manifest else _finished_shards(directory)
     if there == begun and not shards:
         return _begin_anew(begun, description)  # nothing is lost: any setting may be corrected
-    differences = list(_differences(description, {name: old.get(name) for name in description}))
-    if differences:
-        shown = "; ".join(differences[:5]) + ("; ..." if len(differences) > 5 else "")
+    differing = list(differences(description, {name: old.get(name) for name in description}))
+    if differing:
+        shown = "; ".join(differing[:5]) + ("; ..." if len(differing) > 5 else "")
         raise ValueError(f"{directory} holds examples made otherwise: {shown}; give another directory, or delete this one")
     finished = {shard["shard"]: shard for shard in shards if _is_whole(directory, shard)}
     if there == manifest and len(finished) < len(shards):
@@ -120,11 +120,11 @@ def _is_whole(directory, shard):
     return all(os.path.exists(path) and os.path.getsize(path) == size for path, size in paths)
 
 
-def _differences(asked, there, name=""):
+def differences(asked, there, name=""):
     """Yields: str, what differs between two descriptions."""
     if isinstance(asked, dict) and isinstance(there, dict):
         for key in [*asked, *(key for key in there if key not in asked)]:
-            yield from _differences(asked.get(key), there.get(key), f"{name}.{key}" if name else key)
+            yield from differences(asked.get(key), there.get(key), f"{name}.{key}" if name else key)
     elif name == "sources" and isinstance(there, list):
         yield from _changed_sources(asked, there)
     elif asked != there:

@@ -96,7 +96,7 @@ class Masker:
     """Masks batches.
 
     Args:
-        tokenizer: whose pieces "##..." go on with a word.
+        tokenizer: whose starts_word tells which pieces go on with a word: "##..." of WordPiece, those without "▁" of SentencePiece.
         settings: MaskingSettings.
         slots: masked positions of a row, see MaskingSettings.slots.
     Call: batch: dict of int32 [batch, length]: input_ids, attention_mask; sequence_ids where rows are packed, whose sequences are masked
@@ -111,7 +111,7 @@ class Masker:
         self._vocabulary_size = tokenizer.vocabulary_size
         self._mask_id = tokenizer.mask_id
         self._special_ids = sorted({tokenizer.pad_id, tokenizer.cls_id, tokenizer.sep_id, tokenizer.mask_id})
-        self._is_continuing = np.array([piece.startswith("##") for piece in tokenizer.pieces])
+        self._is_continuing = ~np.asarray(tokenizer.starts_word)
 
     def __call__(self, batch, draws):
         ids = batch[features.INPUT_IDS]

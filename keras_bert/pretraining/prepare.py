@@ -47,6 +47,7 @@ def prepare_pretraining_data(corpus, output_dir, tokenizer, settings=None, *, wo
     if workers < 1:
         raise ValueError(f"workers={workers} is not 1 or more")
     _check_may_start_processes(workers)
+    corpus.check_is_apart(output_dir)
     description = manifest_lib.describe(corpus, tokenizer, settings)
     with locked_directory(output_dir):
         finished = manifest_lib.begin(output_dir, description)

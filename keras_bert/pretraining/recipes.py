@@ -14,12 +14,18 @@ class Phase:
     """A part of a run with rows of one length.
 
     Args: length: tokens of a row. batch_size: rows of an update. steps: updates. max_predictions: masked tokens of a sequence at most.
+    Raises: ValueError naming the value that cannot be.
     """
 
     length: int
     batch_size: int
     steps: int
     max_predictions: int
+
+    def __post_init__(self):
+        for name, least in (("length", 5), ("batch_size", 1), ("steps", 1), ("max_predictions", 1)):
+            if getattr(self, name) < least:
+                raise ValueError(f"{name}={getattr(self, name)} of a phase is not {least} or more")
 
 
 # Devlin et al. 2018, appendix A.2: 256 rows an update, 1,000,000 updates, nine tenths of them on rows of 128. google-research/bert's README

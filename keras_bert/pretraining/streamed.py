@@ -4,7 +4,9 @@ import numpy as np
 import tensorflow as tf
 
 from keras_bert.pretraining.batch_maker import MASKS, BatchMaker, seed_of
+from keras_bert.pretraining.draws import Draws
 from keras_bert.pretraining.records import encode_rows
+from keras_bert.pretraining.rows import parted
 from keras_bert.pretraining.settings import ExampleSettings
 from keras_bert.pretraining.shards import ShardMaker, cut_into_shards
 
@@ -36,10 +38,11 @@ def streamed_batches(
         batch_size: rows of a global batch.
         settings: ExampleSettings, without length_bin.
         masking, seed, next_sentence, pad_to_multiple_of, continues: see training_batches.
-        most_sequences: of a packed row; None: one for every 8 tokens of it. Labels and masked positions have room for so many.
+        most_sequences: of a packed row; None: one for every 8 tokens of it. Labels and masked positions have room for so many; a row that
+            has more becomes two.
     Returns: dataset_fn: number of batches already taken -> tf.data.Dataset, as training_batches gives it. Its of_worker gives each worker
         every n-th shard.
-    Raises: ValueError where settings are not for a stream, where a row has more sequences, or where a worker finds no example.
+    Raises: ValueError where settings are not for a stream, or where a worker finds no example.
     """
     settings = settings or ExampleSettings()
     if settings.length_bin is not None:
@@ -57,14 +60,9 @@ def streamed_batches(
         for shard, documents in enumerate(cut_into_shards(corpus.read(), settings)):
             if shard % workers != worker:
                 continue
-            rows, _ = shard_maker.rows(shard, documents)
-            most = int(np.diff(rows.sequence_starts).max(initial=0))
-            if most > sequences:
-                raise ValueError(
-                    f"a row of shard {shard} has {most} sequences, more than most_sequences={sequences}; say most_sequences={most}"
-                )
+            rows = parted(shard_maker.rows(shard, documents)[0], sequences)
             found = found or len(rows) > 0
-            order = np.random.default_rng([epoch_seed & (1 << 63) - 1, shard]).permutation(len(rows))
+            order = Draws(epoch_seed & (1 << 63) - 1, shard).permutation(len(rows))
             yield np.array(list(encode_rows(rows)), object)[order], shard * _ROWS_A_SHARD + order
         if not found:
             raise ValueError(f"worker {worker} of {workers} finds no example in the corpus; give it more text, or smaller shard_megabytes")

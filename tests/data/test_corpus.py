@@ -65,6 +65,10 @@ def test_json_lines_and_parquet_have_a_document_a_row(tmp_path):
     assert read(tmp_path / "b.parquet", text_field="content") == ["three", "four"]
     with pytest.raises(ValueError, match=r"b\.parquet: no column 'text'; it has content"):
         read(tmp_path / "b.parquet")
+    data = (tmp_path / "b.parquet").read_bytes()
+    (tmp_path / "b.parquet").write_bytes(data[:4] + b"\xff" * 40 + data[44:])
+    with pytest.raises(ValueError, match=r"b\.parquet: broken Parquet"):
+        read(tmp_path / "b.parquet", text_field="content")
 
 
 def test_tensorflow_datasets_are_read(tfds_data_dir):
@@ -83,6 +87,28 @@ def test_folders_globs_and_lists_are_read_in_order_each_file_once(tmp_path):
     assert read(f"{tmp_path}/*.txt") == ["a.txt", "b.txt"]
     assert read(f"{tmp_path}/**/*.txt") == ["a.txt", "b.txt", "sub/c.txt"]
     assert read([tmp_path / "b.txt", tmp_path]) == ["b.txt", "a.txt", "sub/c.txt"]
+
+
+def test_linked_folders_are_read_and_rings_of_links_end(tmp_path):
+    for name in ("elsewhere/b.txt", "texts/a.txt"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_text(name)
+    (tmp_path / "texts" / "linked").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere" / "ring").symlink_to(tmp_path / "texts")
+    assert read(tmp_path / "texts") == ["texts/a.txt", "elsewhere/b.txt"]
+
+
+def test_a_directory_inside_of_the_corpus_is_told(tmp_path):
+    for name in ("texts/a.txt", "texts/out/vocab.txt"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_text("text")
+    for source in (tmp_path / "texts", f"{tmp_path}/texts/**/*.txt", tmp_path / "texts" / "out"):
+        with pytest.raises(ValueError, match=r"the corpus .* has .*texts/out in it, and would read what is written there"):
+            Corpus(source).check_is_apart(tmp_path / "texts" / "out")
+    for source in (tmp_path / "texts" / "a.txt", f"{tmp_path}/texts/*.txt"):
+        Corpus(source).check_is_apart(tmp_path / "texts" / "out")
+    for directory in ("texts/.out", "out", "."):
+        Corpus(tmp_path / "texts").check_is_apart(tmp_path / directory)
 
 
 def test_an_empty_folder_a_missing_file_and_no_document_are_errors(tmp_path, write):

@@ -46,3 +46,26 @@ def test_a_vocabulary_is_learned_from_the_corpus_where_there_is_none(run, tmp_pa
     assert done.returncode == 0, done.stderr
     assert {"[MASK]", "low", "lowe"} & set((tmp_path / "new.txt").read_text().split())
     assert json.loads(done.stdout.splitlines()[-1])["documents"] == 20
+
+
+def test_a_runner_of_beam_gets_the_flags_that_are_its_own(tmp_path, monkeypatch, uncased_vocabulary, capsys):
+    import prepare_pretraining_data as script
+
+    class Given(Exception):
+        pass
+
+    def prepare_with_beam(corpus, output_dir, tokenizer, settings, *, options, runner):
+        assert (corpus.source, output_dir, settings.max_length) == (("texts",), "out", 64)
+        raise Given(runner, options)
+
+    monkeypatch.setattr(script, "prepare_with_beam", prepare_with_beam)
+    flags = ["--corpus", "texts", "--vocabulary", str(uncased_vocabulary), "--output_dir", "out", "--max_length", "64"]
+    with pytest.raises(Given) as given:
+        script.main([*flags, "--runner", "FlinkRunner", "--flink_master=localhost:8081"])
+    assert given.value.args == ("FlinkRunner", ["--flink_master=localhost:8081"])
+    with pytest.raises(SystemExit):
+        script.main([*flags, "--flink_master=localhost:8081"])
+    assert "unrecognized arguments: --flink_master=localhost:8081 (flags of Beam go with --runner)" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        script.main([*flags, "--runner", "FlinkRunner", "--workers", "2"])
+    assert "--workers is of this machine's processes" in capsys.readouterr().err

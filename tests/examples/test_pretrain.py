@@ -1,7 +1,9 @@
 """examples/pretrain.py as users start it."""
 
+import argparse
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -12,6 +14,7 @@ import numpy as np
 import pytest
 
 from keras_bert.files import locked_directory
+from keras_bert.training.run_file import write_run
 from keras_bert.training.run_log import read_log
 
 FLAGS = ["--documents", "blank", "--recipe", "tiny", "--vocabulary_size", 80, "--block_documents", 1, "--workers", 1]
@@ -88,6 +91,7 @@ def test_further_pretraining_by_the_clock_and_what_fine_tuning_takes(start, corp
     flags = ["--corpus", corpus, *FLAGS, "--objective", "full_sentences", "--masking", "span"]
     first, _ = finish(start(*flags, "--phases", "32x16x60", "--output_dir", tmp_path / "first"))
     assert first["test_nats"] < first["test_unigram_entropy"] + 0.5
+    flags[flags.index("--vocabulary_size") : flags.index("--vocabulary_size") + 2] = []
     flags += ["--pretrained", tmp_path / "first" / "model", "--head_steps", 3, "--minutes", 0.2, "--phases", "32x16x60", "--stream"]
     figures, _ = finish(start(*flags, "--output_dir", tmp_path / "second"))
     assert sorted(os.listdir(tmp_path / "second" / "examples")) == ["test-32", "validation-32"]
@@ -130,7 +134,106 @@ def test_workers_wait_for_a_chief_at_work_and_not_for_one_that_ended(tmp_path, m
         pretrain.wait_for(path, tmp_path)
 
 
-@pytest.mark.slow
-def test_what_cannot_be_is_told(start, corpus, tmp_path):
-    process = start("--corpus", corpus, "--phases", "32x8", "--output_dir", tmp_path)
-    assert "'32x8' is no LENGTHxROWSxSTEPS, such as 128x256x9000" in process.communicate()[1] and process.returncode == 2
+@pytest.fixture
+def parse(corpus):
+    import pretraining_flags
+
+    def options_of(*flags):
+        parser = argparse.ArgumentParser()
+        pretraining_flags.add_flags(parser)
+        return parser.parse_args(["--corpus", str(corpus), *map(str, flags)])
+
+    return options_of
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--minutes", 0], "--minutes 0.0 is not a positive number"),
+        (["--minutes", "nan"], "--minutes nan is not a positive number"),
+        (["--workers", 0], "--workers 0 is not 1 or more"),
+        (["--head_steps", -1], "--head_steps -1 is not 0 or more"),
+        (["--pretrained", "bert", "--vocabulary", "vocab.txt"], "--vocabulary: the vocabulary is that of --pretrained"),
+        (["--pretrained", "bert", "--cased"], "--cased: the vocabulary is that of --pretrained"),
+        (["--vocabulary", "vocab.txt", "--vocabulary_size", 80], "--vocabulary_size is of one that is learned"),
+        (["--segment_chinese"], "--segment_chinese is of words: --masking word or span"),
+        (["--masked_share", 2], "share=2.0 is not from above 0 to 1"),
+        (["--shard_megabytes", 0], "shard_megabytes=0.0 is not positive"),
+        (["--accumulate", 3], "--accumulate 3 does not divide the 64 rows of an update"),
+        (["--output_dir", "CORPUS/out"], "would read what is written there"),
+    ],
+)
+def test_flags_that_cannot_be_are_told_before_any_work(parse, corpus, flags, message):
+    import pretraining_flags
+
+    from keras_bert.pretraining import RECIPES
+
+    options = parse(*(str(flag).replace("CORPUS", str(corpus.parent)) for flag in flags), "--corpus", corpus.parent)
+    with pytest.raises(ValueError, match=re.escape(message)):
+        pretraining_flags.check(options, RECIPES["half_hour"].phases)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ("32x8", "'32x8' is no LENGTHxROWSxSTEPS, such as 128x256x9000"),
+        ("32x8x0", "'32x8x0': steps=0 of a phase is not 1 or more"),
+    ],
+)
+def test_phases_that_cannot_be_are_told(parse, capsys, given, message):
+    with pytest.raises(SystemExit):
+        parse("--phases", given)
+    assert message in capsys.readouterr().err
+
+
+def test_a_larger_share_is_not_cut_to_that_of_bert(parse):
+    import pretraining_flags
+
+    (each,) = parse("--phases", "128x8x10").phases
+    counts = [pretraining_flags.masking_settings(parse("--masked_share", share), each).count(128) for share in (0.1, 0.15, 0.4)]
+    assert counts == [13, 19, 51]
+
+
+def test_a_vocabulary_of_another_corpus_is_learned_anew_or_told(parse, tmp_path, capsys):
+    import pretrain
+
+    path, texts = tmp_path / "vocab.txt", tmp_path / "texts.txt"
+
+    def learn(size=30):
+        options = parse("--corpus", texts, "--output_dir", tmp_path, "--documents", "line", "--block_documents", 1)
+        pretrain.learn_vocabulary(options, size, str(path))
+        return path.read_text().split()
+
+    texts.write_text("low lower lowest\n" * 20)
+    assert "low" in learn()
+    path.write_text(path.read_text() + "kept\n")
+    assert "kept" in learn()
+    texts.write_text("new newer newest\n" * 20)
+    assert "new" in learn()
+    assert "texts.txt has changed, or is new" in capsys.readouterr().err
+    (tmp_path / "examples" / "test-32").mkdir(parents=True)
+    (tmp_path / "examples" / "test-32" / "examples-00000.tfrecord.gz").touch()
+    with pytest.raises(ValueError, match=r"vocab\.txt was learned otherwise: size is 30 there and 31 now; give another --output_dir"):
+        learn(31)
+    (tmp_path / "vocab.json").unlink()  # of a user's own nobody knows what it was learned of
+    learn(31)
+
+
+def test_another_run_is_refused_before_its_examples_are_made(parse, tmp_path):
+    import pretraining_flags
+
+    (tmp_path / "phase-1" / "checkpoints" / "step-00000004").mkdir(parents=True)
+    options = parse("--output_dir", tmp_path)
+    write_run(tmp_path / "phase-1", {"config": pretraining_flags.run_config(options)})
+    pretraining_flags.check_is_this_run(options)
+    with pytest.raises(ValueError, match=r"phase-1 holds a run with seed='0' \(now '1'\)"):
+        pretraining_flags.check_is_this_run(parse("--output_dir", tmp_path, "--seed", 1))
+
+
+def test_what_cannot_be_is_one_line(start, corpus, tmp_path):
+    process = start("--corpus", tmp_path / "nothing", "--output_dir", tmp_path / "out")
+    errors = process.communicate()[1]
+    assert process.returncode == 1 and "Traceback" not in errors
+    assert errors.splitlines()[-1].startswith("FileNotFoundError: ") and "no such file or folder" in errors
+    process = start("--corpus", corpus, "--pretrained", tmp_path / "out" / "model", "--output_dir", tmp_path / "out")
+    assert "is where the model of this run goes; give another --output_dir" in process.communicate()[1] and process.returncode == 1

@@ -20,6 +20,7 @@ from keras_bert.pretraining import (
     streamed_batches,
     training_batches,
 )
+from keras_bert.pretraining.rows import Rows, parted
 
 PIECES = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"abcdefghijklmnopqrstuvwxyz", ".", *(f"##{letter}" for letter in "aeiou")]
 KINDS = {
@@ -111,14 +112,22 @@ def test_a_stream_has_the_rows_of_the_files_and_goes_on_where_it_stopped(directo
     assert collections.Counter(unmasked(batch)[0] for batches in of_workers for batch in batches) == there
 
 
+def test_a_row_of_a_stream_with_too_many_sequences_becomes_two():
+    lengths = np.array([3, 4, 5, 6, 7, 8])
+    ids = np.arange(lengths.sum(), dtype="int32")
+    rows = Rows(ids, np.array([0, 25, 33]), np.array([0, 5, 6]), lengths, lengths, None)
+    two = parted(rows, 2)
+    assert two.sequence_starts.tolist() == [0, 2, 4, 5, 6]
+    assert two.row_starts.tolist() == [0, 7, 18, 25, 33]
+    assert parted(rows, 5) is rows
+
+
 def test_a_stream_refuses_what_it_cannot_have_room_for(directories, tokenizer):
     corpus, packed = Corpus(directories / "corpus.txt"), settings_of(directories / "packed")
     with pytest.raises(ValueError, match="length_bin=16 is of files"):
         streamed_batches(corpus, tokenizer, 1, settings_of(directories / "bins"))
     with pytest.raises(ValueError, match="next_sentence=True: the examples are full_sentences"):
         streamed_batches(corpus, tokenizer, 1, settings_of(directories / "sentences"), next_sentence=True)
-    with pytest.raises(tf.errors.InvalidArgumentError, match=r"shard 0 has \d sequences, more than most_sequences=1; say most_"):
-        taken(streamed_batches(corpus, tokenizer, 1, packed, most_sequences=1)(0), 1)
     with pytest.raises(tf.errors.InvalidArgumentError, match="worker 1 of 2 finds no example"):
         whole = dataclasses.replace(packed, shard_megabytes=1)
         taken(streamed_batches(corpus, tokenizer, 2, whole, most_sequences=12).of_worker(0, 1, 2), 1)

@@ -227,6 +227,18 @@ def test_words_of_a_segmenter(tokenizer):
     assert seen == {(1, 2, 3, 4), (1, 2, 5, 6), (3, 4, 5, 6)}
 
 
+def test_words_are_those_of_the_tokenizer():
+    class Marked(BertTokenizer):
+        """A word begins with "▁", as in SentencePiece."""
+
+        starts_word = property(lambda self: np.array([not piece.islower() for piece in self.pieces]))
+
+    marked = Marked(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "▁A", "b", "▁C", "d", "▁E", "f"])
+    batch = as_batch([[CLS, 5, 6, 7, 8, 9, 10, SEP]] * 60)
+    masked = Masker(marked, MaskingSettings(unit="word", share=0.5), slots=4)(batch, draws_of(60, 8))
+    assert set(map(tuple, masked["masked_positions"].numpy().tolist())) == {(1, 2, 3, 4), (1, 2, 5, 6), (3, 4, 5, 6)}
+
+
 @pytest.mark.slow
 def test_a_million_masked_tokens(tokenizer):
     """Counts, kinds and places, of a phase of rows of 512. Some 10 s."""

@@ -3,7 +3,7 @@ import pytest
 
 from keras_bert import BertEncoder, BertTokenizer
 from keras_bert.models import Pretrainer
-from keras_bert.pretraining import RECIPES, CorpusPart, segmented_continues
+from keras_bert.pretraining import RECIPES, CorpusPart, Phase, segmented_continues
 
 # Millions of weights with both heads: Turc et al. 2019, "Well-read students learn better", table 1; large as counted by Transformers.
 PUBLISHED = {"tiny": 4.4, "mini": 11.3, "small": 29.1, "medium": 41.7, "base": 110.1, "large": 336.2}
@@ -35,6 +35,12 @@ def test_phases_are_bert_s():
     assert short.steps + long.steps == 1_000_000 and short.steps == 900_000
 
 
+@pytest.mark.parametrize("values", [(4, 8, 10, 20), (128, 0, 10, 20), (128, 8, 0, 20), (128, 8, 10, 0)])
+def test_phases_that_cannot_be(values):
+    with pytest.raises(ValueError, match=r"(length=4|batch_size=0|steps=0|max_predictions=0) of a phase is not \d or more"):
+        Phase(*values)
+
+
 def test_parts_of_a_corpus_are_blocks_that_make_up_the_whole(tmp_path):
     (tmp_path / "corpus.txt").write_text("".join(f"text {number}\n" for number in range(95)))
     parts = {
@@ -45,6 +51,9 @@ def test_parts_of_a_corpus_are_blocks_that_make_up_the_whole(tmp_path):
     assert sorted(sum(parts.values(), [])) == list(range(95))  # noqa: RUF017
     with pytest.raises(ValueError, match=r"the corpus has 95 documents, of which none is for validation: .* it takes more than 180"):
         list(CorpusPart(tmp_path / "corpus.txt", documents="line", part="validation", block_documents=10).read())
+    (tmp_path / "few.txt").write_text("one\ntwo\n")
+    with pytest.raises(ValueError, match=r"the corpus has 2 documents, of which none is for test: .* 20 at least are wanted, of any size"):
+        list(CorpusPart(tmp_path / "few.txt", documents="line", part="test").read())
 
 
 def test_chinese_words_of_ids():
