@@ -10,7 +10,7 @@ import tensorflow as tf
 from served_tasks import nested
 
 import export
-from keras_bert import BertClassifier, BertConfig, BertEncoder, BertIntentSlots, BertMultipleChoice, BertQuestionAnswerer, BertTagger
+from keras_bert import BertClassifier, BertConfig, BertEncoder, BertIntentSlots, BertMultipleChoice, BertQuestionAnswerer
 from keras_bert.tasks.predictor import plain
 
 BATCH_SIZE = 66
@@ -58,14 +58,6 @@ def a_classifier(tokenizer, reviews, inputs):
     return model, inputs["texts"]
 
 
-def a_tagger(tokenizer, reviews, inputs):
-    """An entity is one of four words."""
-    model = BertTagger(encoder(tokenizer), ["O", "B-PER", "I-PER"], tokenizer, max_length=64)
-    model.compile(keras.optimizers.Adam(5e-3))
-    model.fit(reviews, [["B-PER" if word in MARKED else "O" for word in words] for words in reviews], epochs=4, verbose=0)
-    return model, inputs["texts"]
-
-
 def an_answerer(tokenizer, reviews, inputs):
     """The answer is the first word of the context, of one row."""
     questions, contexts = inputs["questions"]
@@ -79,7 +71,7 @@ def an_answerer(tokenizer, reviews, inputs):
 
 
 def one_that_fills_slots(tokenizer, reviews, inputs):
-    """The intent says whether "the" is there, the slots are four words."""
+    """The intent says whether "the" is there, the slots are four words. A tagger, too, with another output beside."""
     model = BertIntentSlots(encoder(tokenizer), ["O", "B-PER", "I-PER"], tokenizer, intents=["without", "with"], max_length=64)
     model.compile(keras.optimizers.Adam(5e-3))
     slots = [["B-PER" if word in MARKED else "O" for word in words] for words in reviews]
@@ -102,7 +94,6 @@ def one_that_chooses(tokenizer, reviews, inputs):
 
 NAMES = {
     a_classifier: ("label",),
-    a_tagger: ("entities",),
     an_answerer: ("text", "start", "end"),
     one_that_fills_slots: ("intent", "slots"),
     one_that_chooses: ("choice",),
