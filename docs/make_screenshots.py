@@ -1,6 +1,6 @@
 """Make the pictures of the local server's page in docs/screenshots: each task, in light, in dark, and on a phone. A few minutes.
 
-    python docs/make_screenshots.py                     # needs chromium, and the extra `serving`
+    python docs/make_screenshots.py                     # needs chromium, a font with Chinese, and the extra `serving`
     python docs/make_screenshots.py --tasks tagger qa   # some of them
 
 The models are small ones that have learnt the few sentences below by heart, and answer them.
