@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import re
 
 import keras
 import numpy as np
@@ -89,14 +90,14 @@ def one_that_fills_slots(tokenizer, reviews, inputs):
 
 
 def one_that_chooses(tokenizer, reviews, inputs):
-    """Right is the choice that ends in "good"."""
+    """Right is the choice that ends in "zebra"."""
     texts, choices = inputs["choices"]
     texts = [text[:60] for text in texts]  # nothing is cut: choices without their ends would be as likely as each other
-    choices = [[*(choice[:60] for choice in row[1:]), f"{row[0][:60]} good"] for row in choices]
+    choices = [[*(choice[:60] for choice in row[1:]), f"{row[0][:60]} zebra"] for row in choices]
     model = BertMultipleChoice(encoder(tokenizer), tokenizer, max_length=64)
     model.compile(keras.optimizers.Adam(5e-3))
     shown = [" ".join(words[:12]) for words in reviews]
-    pairs = [[f"{text} good", text] if number % 2 else [text, f"{text} good"] for number, text in enumerate(shown)]
+    pairs = [[f"{text} zebra", text] if number % 2 else [text, f"{text} zebra"] for number, text in enumerate(shown)]
     model.fit({"text": shown, "choices": pairs}, [(number + 1) % 2 for number in range(len(shown))], epochs=4, verbose=0)
     return model, (texts, choices)
 
@@ -109,8 +110,11 @@ def a_summarizer(tokenizer, reviews, inputs):
     ]
     model = BertExtractiveSummarizer(encoder(tokenizer), tokenizer, num_sentences=1, max_length=64)
     model.compile(keras.optimizers.Adam(5e-3))
-    model.fit(data.extractive_dataset(pairs), epochs=5, verbose=0)
-    return model, [f"{text[:80]}. {other[:80]}." for text, other in zip(inputs["texts"], reversed(inputs["texts"]), strict=True)]
+    model.fit(data.extractive_dataset(pairs), epochs=10, verbose=0)
+    bare = [
+        re.sub(r"\bthe\b", "a", text[:60], flags=re.IGNORECASE) for text in inputs["texts"]
+    ]  # no two are level
+    return model, [f"{text}. Look at the {other}." for text, other in zip(bare, reversed(bare), strict=True)]
 
 
 NAMES = {
@@ -137,6 +141,7 @@ def test_in_bfloat16_a_trained_model_says_the_same(tokenizer, reviews, inputs, t
     said = [names_of(answer, kind) for answer in answers]
     assert len(said) == 200 and len({json.dumps(names) for names in said}) > 1
     different = [number for number, answer in enumerate(served) if names_of(answer, kind) != said[number]]
+    print(f"different: {len(different)} of {len(said)}")
     assert len(different) <= 0.005 * 200, [(served[number], answers[number]) for number in different[:3]]
     name = "intent_score" if "intent_score" in answers[0] else "score"
     scores = [[answer[name] for answer in part] for part in (served, answers) if name in answers[0]]
