@@ -111,9 +111,7 @@ def a_summarizer(tokenizer, reviews, inputs):
     model = BertExtractiveSummarizer(encoder(tokenizer), tokenizer, num_sentences=1, max_length=64)
     model.compile(keras.optimizers.Adam(5e-3))
     model.fit(data.extractive_dataset(pairs), epochs=10, verbose=0)
-    bare = [
-        re.sub(r"\bthe\b", "a", text[:60], flags=re.IGNORECASE) for text in inputs["texts"]
-    ]  # no two are level
+    bare = [re.sub(r"\bthe\b", "a", text[:60], flags=re.IGNORECASE) for text in inputs["texts"]]  # no two are level
     return model, [f"{text}. Look at the {other}." for text, other in zip(bare, reversed(bare), strict=True)]
 
 
