@@ -21,14 +21,14 @@ import time
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's start-up chatter
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
+from pretraining_flags import add_corpus_flags, corpus_settings, tell_skipped
+
 import keras_bert
 from keras_bert.checkpoints import open_checkpoint
 from keras_bert.data import Corpus
-from keras_bert.data.corpus import SEPARATIONS
-from keras_bert.data.corpus_files import FORMATS
 from keras_bert.files import replaced_file
 from keras_bert.pretraining import ExampleSettings, draw_lengths, prepare_pretraining_data, prepare_with_beam
-from keras_bert.pretraining.settings import OBJECTIVES, SENTENCES
+from keras_bert.pretraining.settings import OBJECTIVES
 from keras_bert.text import save_vocabulary, train_vocabulary
 
 
@@ -43,14 +43,7 @@ def main(arguments):
     parser.add_argument("--runner", help=f"make them by an Apache Beam pipeline, on {runners}; Beam's own flags may follow")
     group = parser.add_argument_group("corpus")
     group.add_argument("--corpus", nargs="+", required=True, help="files, folders, globs, tfds:NAME; .gz, .xz, .zst, .jsonl, .parquet too")
-    group.add_argument("--documents", choices=SEPARATIONS, default="blank", help="what separates documents (default: %(default)s lines)")
-    group.add_argument("--sentences", choices=SENTENCES, default="split", help="split lines, or take each as one (default: %(default)s)")
-    group.add_argument("--text_field", default="text", help="of JSON lines, Parquet and tfds (default: %(default)s)")
-    group.add_argument("--format", choices=FORMATS, help="what files hold whose names do not say it")
-    group.add_argument("--split", default="train", help="of a tfds data set (default: %(default)s)")
-    group.add_argument("--data_dir", help="where tensorflow-datasets keeps its data")
-    group.add_argument("--deduplicate", action="store_true", help="leave out documents that were there before, to the letter")
-    group.add_argument("--skip_invalid", action="store_true", help="leave out and count what is not UTF-8 text, in place of an error")
+    add_corpus_flags(group)
     group = parser.add_argument_group("examples")
     group.add_argument("--objective", choices=OBJECTIVES, default=OBJECTIVES[0], help="(default: %(default)s)")
     group.add_argument("--max_length", type=int, default=128, help="tokens of an example (default: %(default)s)")
@@ -67,8 +60,7 @@ def main(arguments):
     if given.runner is not None and given.workers is not None:
         parser.error("--workers is of this machine's processes; how many a --runner has, its own flags say")
 
-    names = ("documents", "text_field", "format", "split", "data_dir", "deduplicate", "skip_invalid")
-    corpus = Corpus(given.corpus, **{name: getattr(given, name) for name in names})
+    corpus = Corpus(given.corpus, **corpus_settings(given))
     if given.vocabulary_size is not None and not os.path.exists(given.vocabulary):
         pieces = train_vocabulary(corpus.read(), given.vocabulary_size, lower_case=not given.cased)
         with replaced_file(given.vocabulary) as aside:
@@ -85,9 +77,7 @@ def main(arguments):
     else:
         manifest = prepare_with_beam(corpus, given.output_dir, tokenizer, settings, options=for_beam, runner=given.runner)
     totals, read = manifest["totals"], manifest["read"]
-    for name in ("duplicates", "long_documents", "skipped_lines", "skipped_files"):
-        if read[name]:
-            print(f"{name.replace('_', ' ')}: {read[name]:,}", flush=True)
+    tell_skipped(manifest)
     files = [file for shard in manifest["shards"] for file in shard["files"]]
     padded = sum(file["rows"] * (file["length_bin"] or settings.row_length or settings.max_length) for file in files)
     figures = {name: totals[name] for name in ("shards", "documents", "examples", "rows", "tokens")}

@@ -43,7 +43,17 @@ import sys
 import time
 
 import tensorflow as tf
-from pretraining_flags import add_flags, check, check_is_this_run, corpus, example_settings, masking_settings, run_config, told
+from pretraining_flags import (
+    add_flags,
+    check,
+    check_is_this_run,
+    corpus,
+    example_settings,
+    masking_settings,
+    run_config,
+    tell_skipped,
+    told,
+)
 from training_flags import DTYPES, print_figures, start
 
 from keras_bert import BertEncoder, BertMaskedLM, BertPretrainer, BertTokenizer
@@ -100,7 +110,7 @@ def run(options, recipe, phases, strategy):
             (part, each.length): examples(options, model.tokenizer, part, each, is_chief(strategy)) for each in phases for part in parts
         }
     if is_chief(strategy):
-        tell_skipped(directories["test", phases[0].length])
+        tell_skipped(read_manifest(directories["test", phases[0].length]))
     began, result = time.monotonic(), None
     logs, figures = [], {"steps": 0, "tokens_seen": 0}
     for number, (each, budget, encoder_learns) in enumerate(plan(phases, options), 0 if options.head_steps else 1):
@@ -212,14 +222,6 @@ def wait_for(path, output_dir):
                 "makes it, ended or never began; see what it printed, and start all workers again"
             )
         time.sleep(min(1, CHIEF_SECONDS))
-
-
-def tell_skipped(directory):
-    """Print what of the corpus was left out, or cut."""
-    read = read_manifest(directory)["read"]
-    for name in ("duplicates", "long_documents", "skipped_lines", "skipped_files"):
-        if read[name]:
-            print(f"{name.replace('_', ' ')}: {read[name]:,}", flush=True)
 
 
 def examples(options, tokenizer, part, each, chief):

@@ -1,4 +1,4 @@
-"""The flags of pretrain.py, what they describe, and what of it cannot be."""
+"""The flags of pretrain.py, what they describe, and what of it cannot be; those of a corpus are prepare_pretraining_data.py's too."""
 
 import argparse
 import contextlib
@@ -8,6 +8,7 @@ import os
 
 from training_flags import DTYPES
 
+from keras_bert.data.corpus import SEPARATIONS
 from keras_bert.data.corpus_files import FORMATS
 from keras_bert.pretraining import RECIPES, CorpusPart, ExampleSettings, MaskingSettings, Phase
 from keras_bert.pretraining.settings import SENTENCES
@@ -31,20 +32,40 @@ def phase(text):
         raise argparse.ArgumentTypeError(f"{text!r}: {error}") from None
 
 
+CORPUS = ("documents", "text_field", "format", "split", "data_dir", "deduplicate", "skip_invalid")  # flags that are arguments of a Corpus
+
+
+def add_corpus_flags(group):
+    """How a corpus is read. Those of CORPUS, and --sentences."""
+    group.add_argument("--documents", choices=SEPARATIONS, default="blank", help="what separates documents (default: %(default)s lines)")
+    group.add_argument("--sentences", choices=SENTENCES, default="split", help="split lines, or take each as one (default: %(default)s)")
+    group.add_argument("--text_field", default="text", help="of JSON lines, Parquet and tfds (default: %(default)s)")
+    group.add_argument("--format", choices=FORMATS, help="what files hold whose names do not say it")
+    group.add_argument("--split", default="train", help="of a tfds data set (default: %(default)s)")
+    group.add_argument("--data_dir", help="where tensorflow-datasets keeps its data")
+    group.add_argument("--deduplicate", action="store_true", help="leave out documents that were there before, to the letter")
+    group.add_argument("--skip_invalid", action="store_true", help="leave out and count what is not UTF-8 text, in place of an error")
+
+
+def corpus_settings(options):
+    """Returns: dict, the arguments of a Corpus but its source."""
+    return {name: getattr(options, name) for name in CORPUS}
+
+
+def tell_skipped(manifest):
+    """Print what of the corpus was left out, or cut. Args: manifest: dict, as prepare_pretraining_data returns it."""
+    for name in ("duplicates", "long_documents", "skipped_lines", "skipped_files"):
+        if manifest["read"][name]:
+            print(f"{name.replace('_', ' ')}: {manifest['read'][name]:,}", flush=True)
+
+
 def add_flags(parser):
     parser.add_argument("--corpus", nargs="+", required=True, help="files, folders, globs, or tfds:NAME")
     parser.add_argument("--output_dir", default="out", help="examples, checkpoints, logs and the model go there (default: %(default)s)")
     parser.add_argument("--pretrained", help="checkpoint of any kind to go on from, or hf://owner/name (default: random weights)")
     parser.add_argument("--recipe", choices=list(RECIPES), default="half_hour", help="size and phases (default: %(default)s)")
     group = parser.add_argument_group("corpus")
-    group.add_argument("--documents", choices=("blank", "line", "file"), default="blank", help="what separates them (default: blank lines)")
-    group.add_argument("--sentences", choices=SENTENCES, default="split", help="split lines, or take each as one (default: %(default)s)")
-    group.add_argument("--text_field", default="text", help="of JSON lines, Parquet and tfds (default: %(default)s)")
-    group.add_argument("--format", choices=FORMATS, help="what files hold whose names do not say it")
-    group.add_argument("--split", default="train", help="of a tfds data set (default: %(default)s)")
-    group.add_argument("--data_dir", help="where tensorflow-datasets keeps its data")
-    group.add_argument("--deduplicate", action="store_true", help="leave out documents that were there before")
-    group.add_argument("--skip_invalid", action="store_true", help="leave out and count what is not UTF-8")
+    add_corpus_flags(group)
     group.add_argument("--block_documents", type=int, default=50, help="documents in a row that are held out together (default: 50)")
     group.add_argument("--shard_megabytes", type=float, default=8.0, help="text of a file of examples (default: 8)")
     group.add_argument("--workers", type=int, help="processes that prepare examples (default: one a core)")
@@ -86,8 +107,7 @@ def add_flags(parser):
 
 
 def corpus(options, part):
-    names = ("documents", "text_field", "format", "split", "data_dir", "deduplicate", "skip_invalid", "block_documents")
-    return CorpusPart(options.corpus, part=part, **{name: getattr(options, name) for name in names})
+    return CorpusPart(options.corpus, part=part, block_documents=options.block_documents, **corpus_settings(options))
 
 
 def example_settings(options, each):

@@ -54,9 +54,8 @@ def check_numbers(flags, options):
     for name, value in vars(options).items():
         if name.endswith("_port") and not (-1 if name == "grpc_port" else 0) <= value <= 65535:
             flags.error(f"--{name} {value}: expected a port, 0 to 65535" + (", or -1 for none" if name == "grpc_port" else ""))
-        if name.startswith("max_") or name.endswith("_seconds"):
-            if not 0 < value < float("inf"):
-                flags.error(f"--{name} {value}: expected a number above 0")
+        if (name.startswith("max_") or name.endswith("_seconds")) and not 0 < value < float("inf"):
+            flags.error(f"--{name} {value}: expected a number above 0")
     if not 0 <= options.batch_wait_ms < float("inf"):
         flags.error(f"--batch_wait_ms {options.batch_wait_ms}: expected a number of 0 or more")
 

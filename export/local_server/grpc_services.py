@@ -175,7 +175,10 @@ class ModelStatus(model_service_pb2_grpc.ModelServiceServicer):
 
 
 class _Health(health.HealthServicer):
-    """SERVING for "" and the services once every model answers: asked at each check, and told to those who watch."""
+    """SERVING for "" and the services once every model answers.
+
+    Asked at each check; those who watch are told after the first load, and where a check finds a change.
+    """
 
     def __init__(self, service):
         super().__init__()
