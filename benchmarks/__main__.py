@@ -14,6 +14,7 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # for every side; TensorFlo
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's start-up chatter
 
 from benchmarks import (
+    generation,
     inference,
     latency,
     memory,
@@ -35,6 +36,7 @@ from benchmarks import (
 # table(rows) -> Markdown and plot(rows, directory) -> paths.
 SUITES = (
     inference,
+    generation,
     latency,
     training,
     pretraining,

@@ -67,9 +67,12 @@ class Servable(tf.Module):
             functions |= _of_examples(functions[SERVING_DEFAULT], preprocessor)
         self.functions = functions  # whole: TensorFlow saves no dict that changed after it was tracked
 
-    @functools.cache  # noqa: B019 - as long as the servable itself
     def concrete_functions(self):
-        """The functions traced. Returns: dict of signature name -> tf.types.experimental.ConcreteFunction."""
+        """The functions traced, once. Returns: dict of signature name -> tf.types.experimental.ConcreteFunction."""
+        return self._traced
+
+    @functools.cached_property
+    def _traced(self):
         return {name: function.get_concrete_function() for name, function in self.functions.items()}
 
     def save(self, path):

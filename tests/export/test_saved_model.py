@@ -1,8 +1,10 @@
+import gc
 import json
 import os
 import re
 import subprocess
 import sys
+import weakref
 
 import numpy as np
 import pytest
@@ -210,6 +212,15 @@ def test_over_two_gigabytes_of_real_constants(tmp_path, tiny_classifier):
     tiny_classifier.network = Wasteful()
     with pytest.raises(ValueError, match=r"2,147,\d\d\d,\d\d\d bytes of constants"):
         export.export_saved_model(tiny_classifier, tmp_path / "versions")
+
+
+def test_an_exported_model_is_let_go(tmp_path, make_tiny_classifier):
+    model = make_tiny_classifier(text_pair=False)
+    network = weakref.ref(model.network)
+    export.export_saved_model(model, tmp_path / "versions")
+    del model
+    gc.collect()
+    assert network() is None
 
 
 def test_weights_are_variables_not_constants(tmp_path, tiny_classifier):

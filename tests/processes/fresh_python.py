@@ -84,6 +84,28 @@ def _started(environment):
     return subprocess.Popen([sys.executable, str(FORKING)], stdin=subprocess.PIPE, text=True, env=environment)
 
 
+def _told_of_machine(pid):
+    """A process that stands still may wait for another, or for memory: what it ran in a second, and what the machine has left.
+
+    Returns: str, of Linux; "" elsewhere.
+    """
+    memory, threads = pathlib.Path("/proc/meminfo"), pathlib.Path("/proc", str(pid), "task")
+    if not memory.exists():
+        return ""
+
+    def ticks():
+        with contextlib.suppress(OSError):
+            return {each.name: sum(map(int, (each / "stat").read_text().rpartition(")")[2].split()[11:13])) for each in threads.iterdir()}
+        return {}
+
+    first = ticks()
+    time.sleep(1)
+    ran = {name: count - first.get(name, 0) for name, count in ticks().items()}
+    pressure = [path.read_text() for path in pathlib.Path("/proc/pressure").glob("*")] if os.path.isdir("/proc/pressure") else []
+    lines = [line for line in memory.read_text().splitlines() if line.startswith(("MemTotal", "MemAvailable", "SwapFree"))]
+    return "\n".join([f"hundredths of a second that its threads ran in one: {ran}", *lines, *pressure])
+
+
 class Process:
     """A process that forking.py forked: what tests use of subprocess.Popen, and the directory that holds its `stdout` and `stderr`."""
 
@@ -130,9 +152,10 @@ class Process:
         return tuple(path.read_text(encoding="utf-8", errors="backslashreplace") if path.exists() else None for path in paths)
 
     def end_and_tell(self):
-        """Kill it, and print to stderr the end of what it printed, and where each of its threads stood."""
+        """Kill it, and print to stderr the end of what it printed, where its threads stood, and whether the machine could run it."""
         paths = [path for path in (self.directory / "stdout", self.directory / "stderr") if path.exists()]
         before = [path.stat().st_size for path in paths]
+        machine = _told_of_machine(self.pid)
         self.send_signal(signal.SIGUSR2)  # see forking.become
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.wait(1)
@@ -141,6 +164,7 @@ class Process:
         for path, size in zip(paths, before, strict=True):
             printed = path.read_bytes()[max(0, size - 4000) :]
             print(printed.decode("utf-8", errors="backslashreplace"), file=sys.stderr)
+        print(machine, file=sys.stderr)
 
     def send_signal(self, number):
         if self.poll() is None:

@@ -99,6 +99,7 @@ wait_for_ever()
     assert process.wait(60) == -signal.SIGKILL
     told = capfd.readouterr().err
     assert "was killed while it ran" in told and "ready" in told and "in wait_for_ever" in told
+    assert not os.path.exists("/proc/meminfo") or ("its threads ran in one: {'" in told and "MemAvailable" in told)
 
 
 def wait_for(process, word):
