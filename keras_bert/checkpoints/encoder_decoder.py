@@ -90,11 +90,11 @@ def decoder_rows(config):
     return result
 
 
-def write(directory, network, *, tokenizer=None, decoder_tokenizer=None):
+def write(directory, network, *, tokenizer=None, decoder_tokenizer=None, settings=None):
     """Write what Transformers' EncoderDecoderModel.from_pretrained reads, with the very logits. Shared weights are written for each side.
 
     Args: directory: path. network: models.Seq2Seq. tokenizer: BertTokenizer of both sides, or None. decoder_tokenizer: BertTokenizer of the
-        decoder, where it has its own.
+        decoder, where it has its own. settings: of the task: how it writes, which Transformers' generate then does too.
     Raises: ValueError where Transformers has no such model, or the directory holds other things.
     """
     encoder, decoder = network.encoder.config, network.decoder.config
@@ -111,7 +111,8 @@ def write(directory, network, *, tokenizer=None, decoder_tokenizer=None):
     with replaced_directory(directory, _FILES) as building:
         config = _config(encoder, decoder, tokenizer if decoder_tokenizer is None else decoder_tokenizer)
         hugging_face.write_into(building, config, variables)
-        write_json(os.path.join(building, GENERATION), {name: config[name] for name in config if name.endswith("token_id")})
+        ids = {name: config[name] for name in config if name.endswith("token_id")}
+        write_json(os.path.join(building, GENERATION), ids | _generation(settings or {}))
         if tokenizer is not None:
             hugging_face_tokenizer.write(building, tokenizer, encoder.max_position_embeddings)
         if decoder_tokenizer is not None:
@@ -156,6 +157,18 @@ def _settings(directory, values, decoder):
     if "min_target_length" in settings:
         settings["min_target_length"] += 1
     return settings
+
+
+def _generation(settings):
+    """The reverse of `_settings`. What only a search has is left out where there is none: Transformers would warn of it."""
+    said = {theirs: settings[ours] for theirs, ours in _SETTINGS.items() if settings.get(ours) is not None}
+    if "min_length" in said:
+        said["min_length"] -= 1
+    if said.get("num_beams", 1) == 1:
+        said.pop("length_penalty", None)
+    else:
+        said["early_stopping"] = settings["early_stopping"]
+    return said
 
 
 def _config(encoder, decoder, tokenizer):

@@ -122,7 +122,7 @@ def rows(config, *, masked_lm_bias=_BIAS):
     ]
 
 
-def write(directory, network, *, labels=None, tokenizer=None, decoder_tokenizer=None):
+def write(directory, network, *, labels=None, tokenizer=None, decoder_tokenizer=None, settings=None):
     """Write what Transformers' from_pretrained reads, with the very logits.
 
     Args:
@@ -131,13 +131,14 @@ def write(directory, network, *, labels=None, tokenizer=None, decoder_tokenizer=
         labels: label names by id, of a classifier.
         tokenizer: BertTokenizer, or None: no tokenizer is written.
         decoder_tokenizer: BertTokenizer of a Seq2Seq's decoder, where it has its own.
+        settings: dict, of a task that writes: how it does.
     Raises: ValueError where Transformers has no such network or setting, or the directory holds other things.
     """
     kind = type(network).__name__
     if kind == "Seq2Seq":
         from keras_bert.checkpoints import encoder_decoder
 
-        return encoder_decoder.write(directory, network, tokenizer=tokenizer, decoder_tokenizer=decoder_tokenizer)
+        return encoder_decoder.write(directory, network, tokenizer=tokenizer, decoder_tokenizer=decoder_tokenizer, settings=settings)
     if kind not in _ARCHITECTURES:
         raise ValueError(f"Transformers' BERT has no {kind}; it has {', '.join(_ARCHITECTURES)}")
     if getattr(network, "pooling", "pooler") != "pooler":

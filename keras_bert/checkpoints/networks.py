@@ -113,8 +113,8 @@ def to_hugging_face(model, path, *, labels=None, tokenizer=None):
     """
     network, labels, tokenizer = parts_of(model, labels, tokenizer)
     check_masked_lm_head(network)
-    own = getattr(model, "decoder_tokenizer", None)
-    hugging_face.write(path, network, labels=labels, tokenizer=tokenizer, decoder_tokenizer=own)
+    own, settings = getattr(model, "decoder_tokenizer", None), None if model is network else model.settings()
+    hugging_face.write(path, network, labels=labels, tokenizer=tokenizer, decoder_tokenizer=own, settings=settings)
 
 
 def to_model_garden(model, path, *, tokenizer=None):

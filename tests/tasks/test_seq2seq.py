@@ -177,19 +177,28 @@ def test_a_decoder_begins_with_the_encoders_weights(config, tiny_tokenizer, tmp_
 
 
 def test_a_vocabulary_of_its_own_writes_chinese(make, tmp_path):
-    model = make(decoder_tokenizer=BertTokenizer(["[UNK]", "[PAD]", "[SEP]", "[CLS]", *"我你好。天人大"]))
+    own = BertTokenizer(["[UNK]", "[PAD]", "[SEP]", "[CLS]", *"我你好。天人大"])
+    model = make(decoder_tokenizer=own, num_beams=3, length_penalty=2.0, early_stopping="never", no_repeat_ngrams=3, min_target_length=4)
     model.compile(run_eagerly=True)
     texts = model.generate(SOURCES)
     assert set("".join(texts)) <= set("我你好。天人大") and len(set(texts)) > 1
     model.save_pretrained(tmp_path / "saved")
     checkpoints.to_hugging_face(model, tmp_path / "theirs")
     for name in ("saved", "theirs"):
-        again = keras_bert.from_pretrained(tmp_path / name, strict=True, max_length=16, max_target_length=10)
+        again = keras_bert.from_pretrained(tmp_path / name, strict=True, max_length=16)
         again.compile(run_eagerly=True)
         assert again.generate(SOURCES) == texts
         assert again.decoder_tokenizer.vocabulary == model.decoder_tokenizer.vocabulary
     said = json.loads((tmp_path / "theirs" / "generation_config.json").read_text())
-    assert said == {"decoder_start_token_id": 3, "eos_token_id": 2, "pad_token_id": 1}  # by which Transformers writes
+    searched = {
+        "num_beams": 3,
+        "length_penalty": 2.0,
+        "early_stopping": "never",
+        "no_repeat_ngram_size": 3,
+        "max_length": 10,
+        "min_length": 3,
+    }
+    assert said == {"decoder_start_token_id": 3, "eos_token_id": 2, "pad_token_id": 1} | searched  # by which Transformers writes
 
 
 @pytest.mark.slow
