@@ -4,6 +4,7 @@ import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
+import gc
 import json
 import pathlib
 import sys
@@ -16,6 +17,14 @@ sys.path.insert(0, str(ROOT / "examples"))
 
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "b", "c", "good", "bad", "film", "great"]
 WORDS += ["##s", "##ing", "no", "it", "is", "was", ",", "."]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def models_let_go(request):
+    """The slow tests' models are large, and Python collects cycles late: two workers would fill the machine's memory."""
+    yield
+    if request.config.option.markexpr == "slow":
+        gc.collect()
 
 
 @pytest.fixture(scope="session")
