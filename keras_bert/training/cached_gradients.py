@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from keras_bert.layers import dropout_seed
 from keras_bert.layers.bits import folded_seed
+from keras_bert.training.keras_internals import forget_gradients
 from keras_bert.training.step import TOTALS, ReplicaStep
 
 
@@ -51,6 +52,7 @@ class CachedStep(ReplicaStep):
             gradients = tape.gradient(vectors, sources, output_gradients=few)
             for index, gradient in enumerate(gradients):
                 has_gradient[index] |= gradient is not None
+            forget_gradients()
             return number + 1, [_added(total, gradient) for total, gradient in zip(sums, gradients, strict=True)]
 
         first = [tf.zeros(source.shape) if own is None else _dense(own) for source, own in zip(sources, of_weights, strict=True)]
@@ -63,7 +65,9 @@ class CachedStep(ReplicaStep):
         counts = self.counts(data)
         share, totals = self._share(x, y, y_pred, sample_weight, counts, training=False)
         self._track(data, y_pred, share, totals, counts)
-        return self._reduced([], tf.zeros([len(TOTALS)]))[2]
+        metrics = self._reduced([], tf.zeros([len(TOTALS)]))[2]
+        forget_gradients()
+        return metrics
 
     def _vectors(self, x, rows, seed):
         """All vectors, without a gradient. Args: seed: None: not in training. Returns: [examples, texts, features], or [rows, features]."""

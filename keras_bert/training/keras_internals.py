@@ -236,6 +236,23 @@ def inner_graphs(graph):
     return [function.graph for function in graph._functions.values() if hasattr(function, "graph")]
 
 
+def forget_gradients():
+    """Let go of the gradients that tf.custom_gradient registered for the graph that is being traced, once those of the graph are taken.
+
+    TensorFlow keeps them by name while the process lives, and each holds its graph: every fit would leave its whole step behind.
+    """
+    from tensorflow.python.eager import context
+    from tensorflow.python.framework import ops
+
+    if context.executing_eagerly():
+        return
+    for operation in ops.get_default_graph().get_operations():
+        if operation.type == "IdentityN":
+            name = operation.node_def.attr["_gradient_op_type"].s.decode()
+            if name.startswith("CustomGradient-"):
+                ops.gradient_registry._registry.pop(name, None)
+
+
 def parsed_trace(data):
     """What the profiler wrote. Args: data: bytes of an .xplane.pb file. Returns: XSpace."""
     from tensorflow.tsl.profiler.protobuf import xplane_pb2

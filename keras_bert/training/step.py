@@ -81,6 +81,7 @@ class ReplicaStep:
             with embeddings.perturbed(tf.math.divide_no_nan(epsilon * slope, length)):
                 more, *_ = self._backward(data, counts, seed, count_metrics=False)
             gradients = [None if a is None else a + b for a, b in zip(gradients, more, strict=True)]
+        keras_internals.forget_gradients()
         self.has_gradient = [gradient is not None for gradient in gradients]
         if not any(self.has_gradient):
             warnings.warn("no variable has a gradient: all are frozen, or the loss depends on none; nothing is learnt", stacklevel=2)
@@ -129,6 +130,7 @@ class ReplicaStep:
         variables = [v for v, has in zip(self.model.trainable_variables, self.has_gradient, strict=True) if has]
         if gradients:
             optimizer.apply(gradients, variables)
+        keras_internals.forget_gradients()  # the all-reduce has some, too
         return metrics, tf.concat([totals, [norm, 1.0, rate]], axis=0)
 
     def evaluate(self, data):
@@ -138,7 +140,9 @@ class ReplicaStep:
         counts = self.counts(data)
         share, totals = self._share(x, y, y_pred, sample_weight, counts, training=False)
         self._track(data, y_pred, share, totals, counts)
-        return self._reduced([], tf.zeros([len(TOTALS)]))[2]
+        metrics = self._reduced([], tf.zeros([len(TOTALS)]))[2]
+        keras_internals.forget_gradients()
+        return metrics
 
     def _share(self, x, y, y_pred, sample_weight, counts, training):
         return self.loss.share(

@@ -2,9 +2,11 @@
 
 import ast
 import functools
+import gc
 import inspect
 import sys
 import textwrap
+import weakref
 
 import keras
 import numpy as np
@@ -490,6 +492,31 @@ def test_branches_of_a_condition_are_inner_graphs():
         if operation.type == "Const"
     ]
     assert [1.0, 2.0, 3.0] in constants and [4.0, 5.0, 6.0] in constants
+
+
+def test_a_graph_whose_gradients_are_forgotten_is_let_go():
+    @tf.custom_gradient
+    def doubled(x):
+        return 2 * x, lambda slope: 2 * slope
+
+    def graph_of_one(forget):
+        @tf.function
+        def function(x):
+            with tf.GradientTape() as tape:
+                tape.watch(x)
+                y = doubled(x)
+            slope = tape.gradient(y, x)
+            if forget:
+                keras_internals.forget_gradients()
+            return slope
+
+        assert function(tf.constant(3.0)).numpy() == function(tf.constant(4.0)).numpy() == 2.0
+        return weakref.ref(function.get_concrete_function(tf.TensorSpec([])).graph)
+
+    kept, forgotten = graph_of_one(False), graph_of_one(True)
+    gc.collect()
+    assert kept() is not None  # else TensorFlow does it by itself, and forget_gradients may go
+    assert forgotten() is None
 
 
 def test_a_trace_is_an_xspace():
