@@ -34,7 +34,7 @@ def add_arguments(parser, positive):
     bert.add_arguments(parser, positive, dtypes=DTYPES, batches=1)
     parser.add_argument("--tokens", type=positive(int), default=64, metavar="N", help="of an answer, its ends too (default: %(default)s)")
     parser.add_argument("--forms", nargs="+", choices=(GREEDY, BEAM), default=[GREEDY, BEAM], help="default: both")
-    # A token is some hundred small operations, which wait for the processes that keep cores awake, more of ours than of the peer's.
+    # A token is some hundred small operations: with processes that keep the cores awake, ours and less so the peer's were slower.
     parser.set_defaults(layers=6, hidden=384, batch_size=8, keep_awake=False)
 
 
@@ -46,12 +46,13 @@ def measure(options):
         raise peers.BenchmarkError(f"--tokens {options.tokens} is over the {bert.config_of(options)['max_position_embeddings']} positions")
     if options.peers == [UNCACHED] and GREEDY not in options.forms:
         raise peers.BenchmarkError(f"nothing to compare: {UNCACHED} stands beside {GREEDY}")
+    if TRANSFORMERS.name in options.peers:
+        peers.check_python(options.peers_python)  # before minutes of what needs it not
     with tempfile.TemporaryDirectory() as directory:
         weights = bert.Weights(options, directory, model_garden=False, script="keras_bert_generation_weights")
         for dtype in options.dtype:
-            settings = bert.settings_of(options) | {"job": NAME, "policy": dtype, "tokens": options.tokens}
-            settings |= {"directory": weights.hugging_face}
-            yield from beside_peers(options, settings, dtype)
+            further = {"job": NAME, "policy": dtype, "tokens": options.tokens, "directory": weights.hugging_face}
+            yield from beside_peers(options, bert.settings_of(options) | further, dtype)
 
 
 def beside_peers(options, settings, dtype):

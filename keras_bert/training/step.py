@@ -57,7 +57,9 @@ class ReplicaStep:
         """Sum over replicas. Args: values: tensor or list of tensors."""
         if self.replicas == 1:
             return values
-        return tf.distribute.get_replica_context().all_reduce("SUM", values, options=IN_PACKS)
+        sums = tf.distribute.get_replica_context().all_reduce("SUM", values, options=IN_PACKS)
+        keras_internals.forget_gradients()
+        return sums
 
     def gradients(self, data, counts, seed):
         """Forward and backward; updates this replica's metrics.
@@ -130,7 +132,7 @@ class ReplicaStep:
         variables = [v for v, has in zip(self.model.trainable_variables, self.has_gradient, strict=True) if has]
         if gradients:
             optimizer.apply(gradients, variables)
-        keras_internals.forget_gradients()  # the all-reduce has some, too
+        keras_internals.forget_gradients()  # those of the optimizer's all-reduce
         return metrics, tf.concat([totals, [norm, 1.0, rate]], axis=0)
 
     def evaluate(self, data):
@@ -140,9 +142,7 @@ class ReplicaStep:
         counts = self.counts(data)
         share, totals = self._share(x, y, y_pred, sample_weight, counts, training=False)
         self._track(data, y_pred, share, totals, counts)
-        metrics = self._reduced([], tf.zeros([len(TOTALS)]))[2]
-        keras_internals.forget_gradients()
-        return metrics
+        return self._reduced([], tf.zeros([len(TOTALS)]))[2]
 
     def _share(self, x, y, y_pred, sample_weight, counts, training):
         return self.loss.share(
