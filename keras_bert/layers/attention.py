@@ -105,7 +105,7 @@ class MultiHeadAttention(keras.layers.Layer):
         Returns: as MultiHeadSelfAttention.
         """
         head_size = self.hidden_size // self.num_heads
-        scores, scale = ops.matmul(query, ops.transpose(key, (0, 1, 3, 2))), head_size**-0.5  # (B, N, Q, T)
+        scores, scale = kernels.heads_product(query, key, transpose_y=True), head_size**-0.5  # (B, N, Q, T)
         seed = self.probabilities_dropout.next_seed(training)
         context = kernels.attended(
             scores, mask, value, features=self.hidden_size, scale=scale, rate=self.dropout, seed=seed, training=training
@@ -121,6 +121,9 @@ class MultiHeadAttention(keras.layers.Layer):
 
     def heads(self, projected, parts):
         """[batch, length, parts * hidden_size] -> list of `parts` of [batch, heads, length, head_size]."""
+        if projected.shape[1] == 1:  # nothing to transpose
+            shape = (-1, self.num_heads, 1, self.hidden_size // self.num_heads)
+            return [ops.reshape(part, shape) for part in ops.split(projected, parts, axis=-1)]
         shape = (-1, ops.shape(projected)[1], parts, self.num_heads, self.hidden_size // self.num_heads)
         return ops.unstack(ops.transpose(ops.reshape(projected, shape), (2, 0, 3, 1, 4)), parts, axis=0)
 

@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from keras_bert.layers import kernels
 from keras_bert.layers.attention import HIDDEN, MultiHeadAttention
 from keras_bert.layers.block import PostNormBlock
 from keras_bert.layers.dropout import Dropout
@@ -123,9 +124,8 @@ class DecoderBlock(PostNormBlock):
         slots, heads, head_size = x.shape[1], self.num_heads, self.hidden_size // self.num_heads
         rows = ops.arange(ops.shape(caches[0])[0], dtype="int32")
         places = ops.stack([rows, ops.full_like(rows, position)], axis=1)
-        # In place, where nothing else holds the cache.
         caches = tuple(
-            ops.scatter_update(cache, places, ops.reshape(part, (-1, slots * head_size))) for cache, part in zip(caches, new, strict=True)
+            kernels.filled_in(cache, places, ops.reshape(part, (-1, slots * head_size))) for cache, part in zip(caches, new, strict=True)
         )
         length = caches[0].shape[1]
         key, value = (ops.reshape(cache, (-1, heads, length * slots, head_size)) for cache in caches)

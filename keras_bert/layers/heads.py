@@ -18,8 +18,7 @@ class MaskedLMHead(keras.layers.Layer):
         hidden_act: activation of the transform, as in BertConfig.
         layer_norm_eps: epsilon of its normalisation.
         initializer_range: standard deviation of new weights.
-    Call: sequence_output: [batch, length, hidden_size]; masked_positions: int32 [batch, max_predictions], positions in a row; None: all;
-        few_rows: whether few vectors are asked about, as in writing token by token: the product is then taken the other way round.
+    Call: sequence_output: [batch, length, hidden_size]; masked_positions: int32 [batch, max_predictions], positions in a row; None: all.
     Returns: float32 [batch, max_predictions, vocab_size], before softmax.
     Source: google-research/bert run_pretraining.py get_masked_lm_output.
     """
@@ -49,7 +48,7 @@ class MaskedLMHead(keras.layers.Layer):
         # Added to float32 logits.
         self.bias = self.add_weight(name="bias", shape=(self.vocab_size,), initializer="zeros", autocast=False)
 
-    def call(self, sequence_output, masked_positions=None, training=None, few_rows=False):
+    def call(self, sequence_output, masked_positions=None, training=None):
         if self._word_table is None:
             raise ValueError("a MaskedLMHead decodes by a word embedding: call tie(embeddings) first")
         batch = ops.shape(sequence_output)[0]
@@ -61,11 +60,11 @@ class MaskedLMHead(keras.layers.Layer):
         x = kernels.layer_norm(x, self.norm.gamma, self.norm.beta, epsilon=self.norm.epsilon, training=training)
         table = ops.cast(self._word_table(), self.compute_dtype)  # (V, H)
         # Of few rows, oneDNN lays the table out anew each time where it is transposed: half of the product's time.
-        product = ops.transpose(ops.matmul(table, ops.transpose(x))) if few_rows else ops.matmul(x, ops.transpose(table))
+        product = ops.transpose(ops.matmul(table, ops.transpose(x))) if kernels.rows_are_few() else ops.matmul(x, ops.transpose(table))
         logits = ops.cast(product, "float32") + ops.cast(self.bias, "float32")
         return ops.reshape(logits, (batch, ops.shape(asked)[1], self.vocab_size))
 
-    def compute_output_spec(self, sequence_output, masked_positions=None, training=None, few_rows=False):
+    def compute_output_spec(self, sequence_output, masked_positions=None, training=None):
         asked = sequence_output.shape[:2] if masked_positions is None else masked_positions.shape
         return keras.KerasTensor((*asked, self.vocab_size), dtype="float32")
 

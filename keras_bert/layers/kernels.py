@@ -5,12 +5,35 @@ pass each way: see islands. Graphs of inference hold no island, since a server n
 as oneDNN wants them: see onednn. Else, and on other backends, there is the twin, in keras.ops.
 """
 
+import contextlib
+import contextvars
+
 import keras
 from keras import ops
 
 from keras_bert.layers import islands, onednn
 
 TENSORFLOW = keras.backend.backend() == "tensorflow"
+_ROWS_ARE_FEW = contextvars.ContextVar("keras_bert_few_rows", default=False)
+
+
+@contextlib.contextmanager
+def few_rows():
+    """Within it, inference is for a few tokens a call, as in writing one by one.
+
+    A call of oneDNN costs some 0.1 ms, which pays for itself in larger work only: LayerNorm of some 200 rows, a head's products of several
+    queries. Smaller ones are then left to TensorFlow's own kernels.
+    """
+    token = _ROWS_ARE_FEW.set(True)
+    try:
+        yield
+    finally:
+        _ROWS_ARE_FEW.reset(token)
+
+
+def rows_are_few():
+    """Whether the caller stands within few_rows."""
+    return _ROWS_ARE_FEW.get()
 
 
 def product(x, kernel, *, training=False):
@@ -71,8 +94,31 @@ def layer_norm(x, gamma, beta, *, epsilon, bias=None, residual=None, rate=0.0, s
     x = dropout(x if bias is None else x + bias, rate, seed, training=training)
     x = x if residual is None else residual + x
     if onednn.takes(x.dtype):
-        return onednn.layer_norm(x, gamma, beta, epsilon)
+        normal = onednn.layer_norm_without if rows_are_few() else onednn.layer_norm
+        return normal(x, gamma, beta, epsilon)
     return ops.cast(ops.layer_normalization(x, gamma, beta, axis=-1, epsilon=epsilon), x.dtype)
+
+
+def heads_product(x, y, *, transpose_y=False):
+    """Each head's product.
+
+    Args: x: floats [batch, heads, query, n]. y: [batch, heads, n, m]; with transpose_y [batch, heads, m, n].
+    Returns: [batch, heads, query, m].
+    """
+    if rows_are_few() and x.shape[2] == 1 and x.dtype == "float32" and onednn.takes(x.dtype):
+        return onednn.product_without(x, y, transpose_y)
+    return ops.matmul(x, ops.transpose(y, (0, 1, 3, 2)) if transpose_y else y)
+
+
+def filled_in(empty, places, values):
+    """A cache with values where it had zeros; in place, where nothing else holds the cache.
+
+    Args: empty: floats of any shape. places: int32 [rows, axes], the first indices of each row. values: [rows, ...], of empty's dtype.
+    Returns: as empty.
+    """
+    if TENSORFLOW and onednn.on_cpu() and not onednn.in_xla():
+        return onednn.filled_in(empty, places, values)
+    return ops.scatter_update(empty, places, values)
 
 
 def attended(scores, mask, value, *, features, scale=1.0, rate=0.0, seed=None, training=False):
@@ -98,7 +144,7 @@ def attended(scores, mask, value, *, features, scale=1.0, rate=0.0, seed=None, t
         weights = onednn.softmax(scores, mask, scale)
     else:
         weights = dropout(ops.cast(probabilities(scores, mask, scale), scores.dtype), rate, seed, training=training)
-    return ops.matmul(weights, value)
+    return heads_product(weights, value)
 
 
 def probabilities(scores, mask, scale=1.0):

@@ -7,7 +7,7 @@ import keras
 from keras import ops
 
 from keras_bert.config import BertConfig
-from keras_bert.layers import DecoderBlock, MaskedLMHead, causal_mask, key_mask
+from keras_bert.layers import DecoderBlock, MaskedLMHead, causal_mask, kernels, key_mask
 from keras_bert.layers.decoder import slot_mask
 from keras_bert.models.encoder import make_embeddings
 
@@ -97,12 +97,13 @@ class Decoder(keras.layers.Layer):
         slots = tokens.shape[1]
         projected, source_mask = source
         mask = slot_mask(ancestors, slots)
-        x = self.embeddings(tokens, ops.zeros_like(tokens), ops.zeros_like(tokens) + position)
         after = []
-        for block, cache, (key, value) in zip(self.blocks, caches, projected, strict=True):
-            x, cache = block.step(x, cache, position, mask, key, value, source_mask)
-            after.append(cache)
-        return self.head(x, few_rows=True), tuple(after)
+        with kernels.few_rows():
+            x = self.embeddings(tokens, ops.zeros_like(tokens), ops.zeros_like(tokens) + position)
+            for block, cache, (key, value) in zip(self.blocks, caches, projected, strict=True):
+                x, cache = block.step(x, cache, position, mask, key, value, source_mask)
+                after.append(cache)
+            return self.head(x), tuple(after)
 
     def compute_output_spec(self, input_ids, source, attention_mask, training=None):
         return keras.KerasTensor((*input_ids.shape, self.config.vocab_size), dtype="float32")

@@ -60,7 +60,7 @@ def _write_each(follow, caches, start, slots, generation):
         logits, caches = follow(sequences, count - 1, ancestors, caches)
         allowed = allowed_scores(logits, sequences, count, generation)
         if generation.temperature is None:
-            tokens = ops.cast(ops.argmax(allowed, axis=-1), "int32")
+            tokens = ops.cast(ops.top_k(allowed, 1)[1][..., 0], "int32")  # Keras's argmax looks for -0.0 first, in five passes
         else:
             tokens = sampled(allowed, ops.take(draws, count, axis=1), generation)
         gained = ops.take_along_axis(logits, tokens[..., None], axis=-1)[..., 0] - log_sum(logits)

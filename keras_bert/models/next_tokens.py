@@ -21,7 +21,7 @@ def allowed_scores(scores, sequences, count, generation):
     """
     if generation.min_length > 2:
         is_end = ops.arange(scores.shape[-1], dtype="int32") == generation.end_id
-        scores = ops.where(ops.logical_and(is_end, count + 1 < generation.min_length), FORBIDDEN, scores)
+        scores = scores + ops.where(ops.logical_and(is_end, count + 1 < generation.min_length), FORBIDDEN, 0.0)
     if generation.no_repeat_ngrams is not None and generation.no_repeat_ngrams <= sequences.shape[-1]:
         scores = scores + _repeating(sequences, count, generation.no_repeat_ngrams, scores.shape[-1])
     return scores

@@ -1,5 +1,7 @@
 """The fast paths: gradients by float64 finite differences, values by their twins in keras.ops, masks by a hash in NumPy."""
 
+import time
+
 import keras
 import numpy as np
 import pytest
@@ -255,6 +257,53 @@ def test_bfloat16_in_a_graph_is_the_block_in_float32(lora):
     expected = np.array(blocks[0](x, mask))
     found = tf.function(blocks[1], autograph=False)(tf.cast(x, tf.bfloat16), mask)
     np.testing.assert_allclose(tf.cast(found, tf.float32), expected, atol=0.12)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_few_rows_are_the_same_without_onednn(dtype, tmp_path):
+    """LayerNorm and a query's products beside NumPy; on TensorFlow with oneDNN none of them is oneDNN's in float32."""
+    random = np.random.default_rng(0)
+    x, gamma, beta = random.normal(size=(3, 8)), random.normal(size=8), random.normal(size=8)
+    query, key, value = (random.normal(size=(2, 4, *shape)) for shape in ((1, 8), (5, 8), (8, 3)))
+
+    @tf.function(autograph=False)
+    def few(x, query, key, value):
+        with kernels.few_rows():
+            normal = kernels.layer_norm(x, tf.constant(gamma, tf.float32), tf.constant(beta, tf.float32), epsilon=1e-12)
+            return normal, kernels.heads_product(query, key, transpose_y=True), kernels.heads_product(query, value)
+
+    given, found = [tf.constant(part, dtype) for part in (x, query, key, value)], []
+    few(*given)
+    costs = profile(tmp_path, lambda: found.extend(few(*given)))
+    assert dtype != "float32" or not [cost for cost in costs if cost.operation in ("_MklLayerNorm", "_MklBatchMatMulV2")]
+    assert not kernels.rows_are_few()
+    normal = (x - x.mean(-1, keepdims=True)) / x.std(-1, keepdims=True) * gamma + beta
+    for part, wanted in zip(found, (normal, query @ key.swapaxes(2, 3), query @ value), strict=True):
+        np.testing.assert_allclose(tf.cast(part, tf.float32), wanted, atol=1e-5 if dtype == "float32" else 0.1)
+
+
+def test_a_cache_is_filled_in_place():
+    """A copy of 32 MB in each of 40 rounds, as TensorFlow's scatter takes, is many times the work of writing one row."""
+    rounds, shape = 40, (8, 4096, 256)
+
+    def seconds(fill):
+        @tf.function(autograph=False)
+        def filled(values):
+            def body(count, cache):
+                return count + 1, fill(cache, tf.stack([tf.range(8), tf.fill([8], count)], axis=1), values)
+
+            return tf.while_loop(lambda count, _: count < rounds, body, (0, tf.zeros(shape)))[1]
+
+        values, times = tf.random.normal((8, 256)), []
+        for _ in range(3):
+            start = time.perf_counter()
+            cache = filled(values)
+            times.append(time.perf_counter() - start)
+        np.testing.assert_array_equal(cache[:, :rounds], tf.repeat(values[:, None], rounds, axis=1))
+        assert not cache[:, rounds:].numpy().any()
+        return min(times)
+
+    assert seconds(kernels.filled_in) < 0.5 * seconds(tf.tensor_scatter_nd_update)
 
 
 @pytest.mark.parametrize("rows", [None, 6], ids=["any number of rows", "a known number of rows"])

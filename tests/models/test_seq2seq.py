@@ -74,6 +74,14 @@ def test_answers_are_transformers_token_for_token(ask, expected, cached):
     np.testing.assert_array_equal(ask(num_beams=4, no_repeat_ngrams=3, cached=cached)["ids"][:, 0], expected["beam4_no_repeat_3"])
 
 
+def test_xla_writes_the_same(network, expected):
+    """On a CPU the cache is filled by an op that XLA does not know."""
+    inputs = {name: tf.constant(expected[name][:2].astype("int32")) for name in features.UNPACKED}
+    inputs[features.DECODER_INPUT_IDS] = tf.fill([2, 1], 2)
+    write = tf.function(lambda inputs: network(inputs, training=False, generation=Generation(LENGTH, END)), jit_compile=True)
+    np.testing.assert_array_equal(write(inputs)["ids"][:, 0], expected["greedy"][:2])
+
+
 def test_answers_that_end_early_are_transformers(ask, ends_likelier):
     def same(name, **options):
         got, wanted = ask(**options), ends_likelier[name]
