@@ -38,8 +38,11 @@ _PROGRESS_SECONDS = 5
 _REPEATS = 10_000  # of a word in one string handed to the trainer
 
 
-def train_vocabulary(files, size, *, lower_case=True, strip_accents=None, min_frequency=2, special=SPECIAL, num_unused=0, progress=True):
-    """Learn a vocabulary for BertTokenizer, the same list in every run over the same texts, in whatever order they stand.
+def train_vocabulary(
+    files, size, *, lower_case=True, strip_accents=None, min_frequency=2, special=SPECIAL, num_unused=0, max_words=10_000_000, progress=True
+):
+    """Learn a vocabulary for BertTokenizer, the same list in every run over the same texts, in whatever order they stand; in one order
+    where there are more than max_words different words.
 
     The list: special pieces, [unused0] and on, the characters by code point, those that continue a word ("##a"), and then
     what was merged, in the order it was. Two shared cores count 5 to 8 MB of text a second, and learn from a million running
@@ -53,6 +56,7 @@ def train_vocabulary(files, size, *, lower_case=True, strip_accents=None, min_fr
         min_frequency: what occurs less often is not learned: a character then makes its word [UNK], a pair stays a pair.
         special: pieces to stand first, [PAD], [UNK], [CLS] and [SEP] among them.
         num_unused: pieces [unused0], [unused1], ... to stand behind them, for fine-tuning to make something of.
+        max_words: different words to count at once, which bounds the memory (some 150 bytes each): see count_words.
         progress: tell lines and megabytes counted on stderr.
     Returns: list[str] of at most `size` pieces; see save_vocabulary.
     Raises: ValueError on texts without a word, on bytes that are not UTF-8 or broken gzip (file and line), and naming the
@@ -60,10 +64,12 @@ def train_vocabulary(files, size, *, lower_case=True, strip_accents=None, min_fr
     """
     special = [*special, *(f"[unused{number}]" for number in range(num_unused))]
     vocabulary_lib.check_vocabulary(special, source="special pieces")
+    if max_words < 1:
+        raise ValueError(f"max_words={max_words}; expected 1 or more")
     if min_frequency < 1:
         raise ValueError(f"min_frequency={min_frequency}: what is learned occurs once at least; expected 1 or more")
     normalizer = Normalizer(lower_case=lower_case, strip_accents=strip_accents)
-    counts = count_words(read_lines(files), normalizer, progress=progress)
+    counts = count_words(read_lines(files), normalizer, max_words=max_words, progress=progress)
     counts = {word: counts[word] for word in sorted(counts) if len(word) <= MAX_WORD_CHARACTERS}  # sorted: reading order must not show
     alphabet = _alphabet(counts, min_frequency)
     if not alphabet:
@@ -82,11 +88,17 @@ def train_vocabulary(files, size, *, lower_case=True, strip_accents=None, min_fr
     return vocabulary_lib.check_vocabulary(_learn(counts, size, initial, min_frequency))
 
 
-def count_words(lines, normalizer, *, progress=False):
+def count_words(lines, normalizer, *, max_words=None, progress=False):
     """Count words as BERT splits them: at white space; each punctuation mark and each Chinese character is a word.
 
-    Args: lines: iterable of bytes, UTF-8. normalizer: Normalizer. progress: tell lines and megabytes counted on stderr.
+    Args:
+        lines: iterable of bytes, UTF-8.
+        normalizer: Normalizer.
+        max_words: where there are more different words than so many, forget those seen least, down to half. One that comes again is then
+            counted anew, so that rare words lose counts, those of every megabyte none. None: keep all.
+        progress: tell lines and megabytes counted on stderr.
     Returns: collections.Counter of str.
+    Source: after Manku and Motwani 2002, "Approximate frequency counts over data streams".
     """
 
     def words_of(texts):
@@ -103,13 +115,17 @@ def count_words(lines, normalizer, *, progress=False):
             failures.append(error)
 
     batches = tf.data.Dataset.from_generator(batches_of_lines, output_signature=tf.TensorSpec([None], tf.string))
-    batches = batches.map(words_of, num_parallel_calls=tf.data.AUTOTUNE, deterministic=False).prefetch(tf.data.AUTOTUNE)
+    batches = batches.map(words_of, num_parallel_calls=tf.data.AUTOTUNE, deterministic=max_words is not None).prefetch(tf.data.AUTOTUNE)
     counter = collections.Counter()
     start = told = time.monotonic()
     num_lines = num_bytes = 0
     for words, counts, batch_lines, batch_bytes in batches.as_numpy_iterator():
         for word, count in zip(words.tolist(), counts.tolist(), strict=True):
             counter[word] += count
+        if max_words is not None and len(counter) > max_words:
+            counter, seen = _commonest(counter, max_words // 2)
+            if progress:
+                print(f"more than {max_words:,} different words: those seen up to {seen:,} times are forgotten", file=sys.stderr)
         num_lines += int(batch_lines)
         num_bytes += int(batch_bytes)
         if progress and time.monotonic() - told > _PROGRESS_SECONDS:
@@ -120,6 +136,17 @@ def count_words(lines, normalizer, *, progress=False):
     if progress:
         _tell(num_lines, num_bytes, time.monotonic() - start)
     return collections.Counter({word.decode("utf-8"): count for word, count in counter.items()})
+
+
+def _commonest(counter, most):
+    """Returns: Counter of at most so many words, all that were seen more often than some number of times; and that number."""
+    words_by_count = collections.Counter(counter.values())
+    kept, seen = len(counter), 0
+    for count in sorted(words_by_count):
+        if kept <= most:
+            break
+        kept, seen = kept - words_by_count[count], count
+    return collections.Counter({word: count for word, count in counter.items() if count > seen}), seen
 
 
 def _tell(num_lines, num_bytes, seconds):

@@ -118,6 +118,19 @@ def test_files_and_texts_give_the_same_words(write):
     assert train_vocabulary([plain, packed], 50, progress=False) == expected
 
 
+def test_rare_words_are_forgotten_where_there_are_too_many(capfd):
+    """400,000 words that stand once each, beside two that stand in each of as many lines."""
+    lines = (b"common word x%07d" % number for number in range(400_000))  # 9 MB
+    counts = count_words(lines, Normalizer(lower_case=True), max_words=100_000, progress=True)
+    assert counts["common"] == counts["word"] == 400_000
+    assert 2 <= len(counts) <= 100_000 and set(counts.values()) <= {1, 400_000}
+    assert "more than 100,000 different words: those seen up to 1 times are forgotten" in capfd.readouterr().err
+    texts = ["low"] * 7 + ["lot"] * 3
+    assert train_vocabulary(iter(texts), 100, max_words=2, progress=False)[-1] == "low"
+    with pytest.raises(ValueError, match="max_words=0; expected 1 or more"):
+        train_vocabulary(iter(texts), 100, max_words=0)
+
+
 def test_progress_counts_lines_and_megabytes(write, capfd):
     path = write("ab ab\n" * 200_000)
     train_vocabulary(path, 50)
