@@ -60,9 +60,10 @@ def weights_of(directory):
 
 
 @pytest.mark.slow
-def test_a_run_that_was_killed_in_the_middle_of_an_epoch_ends_with_the_same_weights(start, corpus, tmp_path):
+@pytest.mark.parametrize("source", [[], ["--stream"]], ids=["of files", "of a stream"])
+def test_a_run_that_was_killed_in_the_middle_of_an_epoch_ends_with_the_same_weights(start, corpus, tmp_path, source):
     """Two phases, packed; killed in the second. An epoch of the second is 9 updates or so."""
-    flags = ["--corpus", corpus, *FLAGS, "--pack", "--phases", "32x8x12", "64x4x20", "--masking", "word"]
+    flags = ["--corpus", corpus, *FLAGS, "--pack", "--phases", "32x8x12", "64x4x20", "--masking", "word", *source]
     whole, errors = finish(start(*flags, "--output_dir", tmp_path / "whole"))
     assert whole["steps"] == 32 and not whole["interrupted"] and " -> " in errors
     log = tmp_path / "killed" / "phase-2" / "log.jsonl"
@@ -81,7 +82,8 @@ def test_a_run_that_was_killed_in_the_middle_of_an_epoch_ends_with_the_same_weig
         np.testing.assert_array_equal(one[name], other[name], err_msg=name)
     same = ("test_nats", "test_unigram_entropy", "test_accuracy", "test_nsp_accuracy", "steps", "tokens_seen")
     assert {name: again[name] for name in same} == {name: whole[name] for name in same}
-    assert (tmp_path / "killed" / "examples" / "train-32" / "lengths.png").exists()
+    made = sorted(path.parent.name for path in (tmp_path / "killed" / "examples").glob("*/lengths.png"))
+    assert made == ([] if source else ["train-32", "train-64"])
     assert (tmp_path / "killed" / "training_curves.png").read_bytes()[:4] == b"\x89PNG"
 
 
