@@ -88,7 +88,7 @@ def plot_ratios(rows, labels, path, title, *, xlabel="times as fast as the peer"
     targets = [(place, row["target"]) for place, row in zip(places, rows, strict=True) if row.get("target")]
     if targets:
         axes.scatter([target for _, target in targets], [place for place, _ in targets], marker="|", s=400, color="black", label="target")
-        axes.legend()
+        figure.legend(loc="outside lower right")  # on no bar
     axes.axvline(1, color="gray", linewidth=1)
     axes.set(yticks=places, yticklabels=labels, xlabel=f"{xlabel} (median, quartiles)", title=title)
     axes.invert_yaxis()
