@@ -1,4 +1,7 @@
-"""Inference by oneDNN, which TensorFlow takes for graphs on x86 CPUs: LayerNorm and softmax written as its optimizer wants them."""
+"""Inference by oneDNN, which TensorFlow takes for graphs on x86 CPUs: LayerNorm and softmax written as its optimizer wants them.
+
+And ops that go without it, where work is too small to repay a call of it: see kernels.few_rows.
+"""
 
 import functools
 import logging
@@ -106,7 +109,7 @@ def layer_norm_without(x, gamma, beta, epsilon):
 
 
 def product_without(x, y, transpose_y=False):
-    """A batch of products by TensorFlow's own kernel: this one op of those for products it does not hand to oneDNN."""
+    """See kernels.heads_product. Of TensorFlow's ops for products this is the one that it does not hand to oneDNN."""
     return tf.raw_ops.BatchMatMulV3(x=x, y=y, Tout=x.dtype, adj_y=transpose_y)
 
 
