@@ -47,6 +47,11 @@ def main():
     parser.add_argument("--language", choices=("en", "zh"), default="en", help="zh: compared by characters (default: %(default)s)")
     parser.add_argument("--max_length", type=int, help="tokens of a row (default: 512, or the model's limit)")
     parser.add_argument("--label_sentences", type=int, help="most that are labelled for a summary (default: --num_sentences, or 3)")
+    parser.add_argument(
+        "--soft_labels",
+        action="store_true",
+        help="label each sentence by its own ROUGE-L, 0 to 1, in place of 1 for the best, 0 for all other",
+    )
     group = parser.add_argument_group("what to choose")
     group.add_argument("--num_sentences", type=int, help="(default: 3, where nothing else is given)")
     group.add_argument("--share", type=float, help="most of a document's sentences, such as 0.2")
@@ -65,7 +70,7 @@ def main():
     strategy = start(options)
     columns = tuple(int(name) if name.isdecimal() else name for name in options.columns)
     parts = {name: _read(getattr(options, name), columns) for name in ("train", "validation", "test")}
-    labelled = {"max_sentences": options.label_sentences, "language": options.language}
+    labelled = {"max_sentences": options.label_sentences, "language": options.language, "soft_labels": options.soft_labels}
     train, validation = (parts[name] and extractive_dataset(parts[name], **labelled) for name in ("train", "validation"))
     with strategy.scope():
         model = keras_bert.BertExtractiveSummarizer.from_pretrained(

@@ -7,7 +7,7 @@ from keras_bert.data.conll import conll_sentences, read_conll, read_tags, write_
 from keras_bert.data.corpus import Corpus
 from keras_bert.data.corpus_files import CorpusCounts
 from keras_bert.data.embedding_examples import read_embedding_examples
-from keras_bert.data.extractive import extractive_dataset, extractive_labels
+from keras_bert.data.extractive import extractive_dataset, extractive_labels, sentence_scores
 from keras_bert.data.frames import Frame, PropbankSentence, arguments_of, frame_tags, propbank_dataset, role_labels
 from keras_bert.data.intent_slots import intent_slot_labels, intent_slots_dataset, read_intent_slots
 from keras_bert.data.multiple_choice import read_multiple_choice
@@ -54,6 +54,7 @@ __all__ = [
     "read_tags",
     "role_examples",
     "role_labels",
+    "sentence_scores",
     "split_sentences",
     "squad_dataset",
     "targets_of",

@@ -1,6 +1,7 @@
 """Documents with summaries -> which sentences of each document say what its summary says, to train BertExtractiveSummarizer by."""
 
 import collections
+import functools
 import itertools
 import numbers
 import warnings
@@ -31,8 +32,7 @@ def extractive_labels(sentences, summary, *, max_sentences=3, language="en"):
     """
     if isinstance(max_sentences, bool) or not isinstance(max_sentences, numbers.Integral) or max_sentences < 1:
         raise ValueError(f"max_sentences={max_sentences!r} is not a whole number from 1")
-    if isinstance(sentences, (str, bytes)):  # a list of its characters otherwise
-        raise ValueError(f"sentences is one string, {sentences!r:.60}; give split_sentences of it")
+    _check_sentences(sentences)
     reference = rouge_words(summary, language)
     words = [rouge_words(sentence, language) for sentence in sentences]
     overlap = _Overlap(reference, words)
@@ -47,6 +47,46 @@ def extractive_labels(sentences, summary, *, max_sentences=3, language="en"):
         overlap.add(chosen, -index)
         chosen = sorted([*chosen, -index])
     return [int(index in chosen) for index in range(len(words))]
+
+
+def sentence_scores(sentences, summary, *, language="en"):
+    """How much each sentence, alone, is like a summary: ROUGE-L (F1), as rouge-score has it.
+
+        sentence_scores(["It rained.", "Ann met Bob in Rome.", "They ate."], "Ann met Bob")         # [0.0, 0.75, 0.0]
+
+    As labels these say of every sentence what choosing it is worth, where extractive_labels says of most that they are not the best one.
+
+    Args: sentences: list of str. summary: str. language: see extractive_labels.
+    Returns: list of float, 0 to 1.
+    Raises: ValueError on one string for the sentences.
+    Source: Lin 2004, "ROUGE: a package for automatic evaluation of summaries"; scores as targets: Ren et al. 2017, "Leveraging contextual
+        sentence relations for extractive summarization using a neural attention model".
+    """
+    _check_sentences(sentences)
+    reference = rouge_words(summary, language)
+    scores = []
+    for sentence in sentences:
+        words = rouge_words(sentence, language)
+        scores.append(2 * _common_subsequence(words, reference) / max(len(words) + len(reference), 1))
+    return scores
+
+
+def _common_subsequence(words, others):
+    """Length of the longest common subsequence, a bit for each of the others. Source: Hyyro 2004, "Bit-parallel LCS-length computation"."""
+    places = collections.defaultdict(int)
+    for index, word in enumerate(others):
+        places[word] |= 1 << index
+    whole = (1 << len(others)) - 1
+    unmatched = whole
+    for word in words:
+        both = unmatched & places.get(word, 0)
+        unmatched = ((unmatched + both) | (unmatched - both)) & whole
+    return len(others) - unmatched.bit_count()
+
+
+def _check_sentences(sentences):
+    if isinstance(sentences, (str, bytes)):  # a list of its characters otherwise
+        raise ValueError(f"sentences is one string, {sentences!r:.60}; give split_sentences of it")
 
 
 class _Overlap:
@@ -97,7 +137,7 @@ class _Overlap:
         return added
 
 
-def extractive_dataset(pairs, *, max_sentences=3, language="en"):
+def extractive_dataset(pairs, *, max_sentences=3, language="en", soft_labels=False):
     """Documents with summaries as a data set that BertExtractiveSummarizer takes.
 
         extractive_dataset(read_parallel("train.jsonl", columns=("document", "summary")))
@@ -105,13 +145,16 @@ def extractive_dataset(pairs, *, max_sentences=3, language="en"):
     Args:
         pairs: tf.data.Dataset of (document, summary), scalar strings, as read_parallel gives; or a list of such pairs of str.
         max_sentences, language: see extractive_labels.
+        soft_labels: label each sentence by its own score, sentence_scores, in place of 1 for the best and 0 for all other. max_sentences
+            is of no use then.
     Returns: unbatched tf.data.Dataset of (string, {"labels": int32 [sentences], "summary": string}), of known cardinality. The labels are
-        of the sentences that split_sentences finds.
+        of the sentences that split_sentences finds; float32 where they are soft.
     Raises: ValueError naming a pair that is none, or where no document has a sentence.
     Warns: of documents without a sentence, which are left out: how many.
     """
     if isinstance(pairs, tuple) and len(pairs) == 2 and all(isinstance(part, list) for part in pairs):
         raise ValueError("documents and summaries were given apart; give pairs of them: list(zip(documents, summaries))")
+    label = sentence_scores if soft_labels else functools.partial(extractive_labels, max_sentences=max_sentences)
     pairs = list(pairs.as_numpy_iterator() if isinstance(pairs, tf.data.Dataset) else pairs)
     texts, labels, summaries = [], [], []
     for number, pair in enumerate(pairs):
@@ -124,9 +167,10 @@ def extractive_dataset(pairs, *, max_sentences=3, language="en"):
         if sentences:
             texts.append(text)
             summaries.append(summary)
-            labels.append(extractive_labels(sentences, summary, max_sentences=max_sentences, language=language))
+            labels.append(label(sentences, summary, language=language))
     if not texts:
         raise ValueError(f"there is nothing to train on: none of {len(pairs)} documents has a sentence")
     if len(texts) < len(pairs):
         warnings.warn(f"{len(pairs) - len(texts)} of {len(pairs)} documents have no sentence and are left out", stacklevel=2)
-    return tf.data.Dataset.from_tensor_slices((texts, {"labels": tf.ragged.constant(labels, tf.int32), "summary": summaries}))
+    dtype = tf.float32 if soft_labels else tf.int32
+    return tf.data.Dataset.from_tensor_slices((texts, {"labels": tf.ragged.constant(labels, dtype), "summary": summaries}))

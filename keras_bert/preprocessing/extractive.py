@@ -110,8 +110,8 @@ class ExtractivePreprocessor(TextPreprocessor):
     def encode_targets_of(self, columns, targets):
         """Targets in memory.
 
-        Args: columns: what `columns` gave. targets: list of a list of 0 and 1 for each document, one a sentence; or a dict of LABELS, such
-            lists, and SUMMARY, list of str.
+        Args: columns: what `columns` gave. targets: list of a list of numbers from 0 to 1 for each document, one a sentence; or a dict of
+            LABELS, such lists, and SUMMARY, list of str.
         Returns: array of bytes [examples], see element_targets.
         Raises: ValueError naming the document whose labels do not fit.
         """
@@ -134,9 +134,11 @@ class ExtractivePreprocessor(TextPreprocessor):
                 raise ValueError(f"the target of document {number} is {labels!r:.60}; a list of labels, one a sentence, was expected")
             if len(labels) != count:
                 raise ValueError(f"document {number} has {count} sentences (data.split_sentences finds them) and {len(labels)} labels")
-            if wrong := [label for label in labels if label not in (0, 1)]:
-                raise ValueError(f"document {number} has the label {wrong[0]!r}; a sentence has 1 where it is chosen, else 0")
-            column.append(b" ".join(b"%d" % label for label in labels))
+            if wrong := [label for label in labels if not (isinstance(label, numbers.Real) and 0 <= label <= 1)]:
+                raise ValueError(
+                    f"document {number} has the label {wrong[0]!r}; a sentence has 1 where it is chosen, 0 where not, or a number between"
+                )
+            column.append(b" ".join(b"%.9g" % label for label in labels))
         if summaries is not None:
             given = [summaries] if isinstance(summaries, (str, bytes)) else list(summaries)
             if len(given) != len(column):
@@ -149,7 +151,7 @@ class ExtractivePreprocessor(TextPreprocessor):
         return np.array(column, "object")
 
     def encode_targets(self, targets):
-        return targets  # of the batch contract: int32 [rows, sentences]
+        return targets  # of the batch contract: int32 or float32 [rows, sentences]
 
     def element_targets(self, targets):
         """Labels, joined, and behind a mark the summary, which `evaluate` wants: one string, as tf.data can batch it."""
@@ -159,7 +161,7 @@ class ExtractivePreprocessor(TextPreprocessor):
             labels, summary = targets[LABELS], targets.get(SUMMARY)
         if labels.dtype == tf.string:
             raise ValueError(
-                f"a dataset of documents holds (text, labels), integers, a label for each sentence; got targets {targets}. Of documents "
+                f"a dataset of documents holds (text, labels), numbers, a label for each sentence; got targets {targets}. Of documents "
                 "with summaries data.extractive_dataset makes one"
             )
         joined = word_lib.join_ids(labels)
@@ -299,19 +301,21 @@ def split_target(targets):
     """The parts of targets.
 
     Args: targets: string [batch], see element_targets.
-    Returns: int32 tf.RaggedTensor [batch, (sentences)], labels; string [batch], summaries, "" where there is none.
+    Returns: float32 tf.RaggedTensor [batch, (sentences)], labels; string [batch], summaries, "" where there is none.
     """
     parts = tf.strings.split(targets, word_lib.MARK).to_tensor("", shape=[None, 2])
-    return word_lib.split_ids(parts[:, 0]), parts[:, 1]
+    labels = tf.strings.split(parts[:, 0])
+    return labels.with_values(tf.strings.to_number(labels.values)), parts[:, 1]
 
 
 def _labels_of(targets, sentences):
-    """Labels, checked. Args: targets: see split_target. sentences: tf.RaggedTensor [examples, (sentences)]. Returns: int32, of all."""
+    """Labels, checked. Args: targets: see split_target. sentences: tf.RaggedTensor [examples, (sentences)]. Returns: float32, of all."""
     labels = split_target(targets)[0]
     message = "a document has not as many labels as sentences (data.split_sentences finds them); labels and sentences of the batch:"
     same = tf.debugging.assert_equal(labels.row_lengths(), sentences.row_lengths(), message)
-    bits = tf.debugging.Assert(tf.reduce_all((labels.values == 0) | (labels.values == 1)), ["a sentence's label is 1 or 0:", labels.values])
-    with tf.control_dependencies([each for each in (same, bits) if each is not None]):
+    in_range = tf.reduce_all((labels.values >= 0) & (labels.values <= 1))
+    ranged = tf.debugging.Assert(in_range, ["a sentence's label is from 0 to 1:", labels.values])
+    with tf.control_dependencies([each for each in (same, ranged) if each is not None]):
         return tf.identity(labels.values)
 
 

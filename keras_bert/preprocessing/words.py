@@ -78,8 +78,11 @@ def tag_column(sentences, labels):
 
 
 def join_ids(ids):
-    """The column of a dataset's element. Args: ids: int [words], or [batch, (words)] ragged. Returns: string scalar or [batch]."""
-    names = ids.with_flat_values(tf.strings.as_string(ids.flat_values)) if isinstance(ids, tf.RaggedTensor) else tf.strings.as_string(ids)
+    """The column of a dataset's element. Args: ids: numbers [words], or [batch, (words)] ragged. Returns: string scalar or [batch]."""
+    is_ragged = isinstance(ids, tf.RaggedTensor)
+    values = ids.flat_values if is_ragged else ids
+    names = tf.strings.as_string(values, shortest=values.dtype.is_floating)
+    names = ids.with_flat_values(names) if is_ragged else names
     return tf.strings.reduce_join(names, axis=-1, separator=" ")
 
 

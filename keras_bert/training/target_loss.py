@@ -22,6 +22,8 @@ class TargetLoss(keras.losses.Loss):
     To be written by a subclass: losses.
     """
 
+    TARGETS = "int32"
+
     def __init__(self, num_tags, tag_weights=None, *, name=None, reduction="sum_over_batch_size"):
         super().__init__(name=name, reduction=reduction, dtype="float32")
         self.num_tags = num_tags
@@ -41,7 +43,7 @@ class TargetLoss(keras.losses.Loss):
 
     def __call__(self, y_true, y_pred, sample_weight=None):
         with keras.name_scope(self.name):
-            targets = ops.cast(y_true, "int32")
+            targets = ops.cast(y_true, self.TARGETS)
             of_sentences, of_words = _split(sample_weight, targets)
             values = self.losses(targets, ops.cast(y_pred, "float32"), self._word_weights(targets, of_words))
             if of_sentences is not None:
@@ -53,7 +55,7 @@ class TargetLoss(keras.losses.Loss):
 
     def count(self, y_true, sample_weight=None):
         """Returns: float32 [batch], what each row adds to the denominator: its targets, or the sum of their weights."""
-        targets = ops.cast(y_true, "int32")
+        targets = ops.cast(y_true, self.TARGETS)
         of_sentences, of_words = _split(sample_weight, targets)
         is_target = ops.cast(targets >= 0, "float32")
         counts = ops.sum(is_target if of_words is None else is_target * of_words, axis=1)

@@ -5,7 +5,7 @@ import random
 import pytest
 import tensorflow as tf
 
-from keras_bert.data import extractive_dataset, extractive_labels, read_parallel, read_squad, split_sentences
+from keras_bert.data import extractive_dataset, extractive_labels, read_parallel, read_squad, sentence_scores, split_sentences
 from keras_bert.metrics import score_summaries
 
 
@@ -57,6 +57,18 @@ def test_chinese_is_compared_by_characters():
     assert extractive_labels(sentences, summary) == [0, 0, 0]  # words without spaces are none
 
 
+def test_scores_are_rouge_l_of_rouge_score():
+    pytest.importorskip("rouge_score")
+    generator = random.Random(2)
+    for language, letters in (("en", "abcd"), ("zh", "今天下雨")):
+        for _ in range(40):
+            sentences = [" ".join(generator.choices(letters, k=generator.randint(1, 70))) for _ in range(3)]  # over 64, too
+            summary = " ".join(generator.choices(letters, k=generator.randint(1, 70)))
+            expected = [score_summaries([sentence], [summary], language=language)["rougeL"] / 100 for sentence in sentences]
+            assert sentence_scores(sentences, summary, language=language) == pytest.approx(expected, abs=1e-12)
+    assert sentence_scores(["...", "a"], "") == [0.0, 0.0] and sentence_scores([], "a") == []
+
+
 def test_what_helps_nothing_is_not_chosen():
     assert extractive_labels(["a b", "c", "..."], "x y") == [0, 0, 0]
     assert extractive_labels(["a b", "a b", "c"], "a b", max_sentences=3) == [1, 0, 0]
@@ -72,6 +84,8 @@ def test_a_data_set_of_a_file_of_documents_and_summaries(tmp_path):
     assert int(dataset.cardinality()) == 2
     rows = [(text.decode(), target["labels"].tolist(), target["summary"].decode()) for text, target in dataset.as_numpy_iterator()]
     assert rows == [("It rained. Ann met Bob.", [0, 1], "Ann met Bob"), ("A film.", [0], "no word of it")]
+    soft = extractive_dataset([(text, summary) for text, _, summary in rows], soft_labels=True)
+    assert [target["labels"].tolist() for _, target in soft.as_numpy_iterator()] == [[0.0, 1.0], [0.0]]
     (tmp_path / "rows.jsonl").write_text('{"document": "a"}\n')
     with pytest.raises(ValueError, match=r"rows.jsonl:1: no column 'summary'; the line has document"):
         read_parallel(tmp_path / "rows.jsonl", columns=("document", "summary"))
@@ -86,5 +100,7 @@ def test_what_is_no_document_with_a_summary_is_named():
         extractive_dataset((["a", "b"], ["c", "d"]))
     with pytest.raises(ValueError, match=r"sentences is one string, 'It rained\.'; give split_sentences of it"):
         extractive_labels("It rained.", "It")
+    with pytest.raises(ValueError, match="sentences is one string"):
+        sentence_scores("It rained.", "It")
     with pytest.raises(ValueError, match="there is nothing to train on: none of 2 documents has a sentence"):
         extractive_dataset(tf.data.Dataset.from_tensor_slices((["", " \n"], ["a", "b"])))

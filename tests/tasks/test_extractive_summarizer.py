@@ -12,6 +12,7 @@ import keras_bert
 from keras_bert import BertEncoder, BertExtractiveSummarizer, features
 from keras_bert.data import extractive_dataset, split_sentences
 from keras_bert.metrics import score_summaries
+from keras_bert.preprocessing.extractive import split_target
 from keras_bert.tasks.predictor import plain
 from keras_bert.training import SentenceCrossEntropy
 
@@ -154,6 +155,18 @@ def test_cross_entropy_counts_no_padding():
     assert float(SentenceCrossEntropy()(targets, logits, np.array([2.0, 1.0]))) == pytest.approx(weighted, rel=1e-5)
 
 
+def test_soft_labels_are_trained_toward_and_come_through_every_form(model):
+    soft, texts = [[0.25, 0.123456789, 1.0]], DOCUMENTS[:1]
+    (scores,) = logits_by_hand(model, [split_sentences(texts[0])])
+    expected = np.mean([np.log1p(np.exp(score)) - label * score for score, label in zip(scores, soft[0], strict=True)])
+    assert model.evaluate(texts, soft, verbose=0) == pytest.approx(expected, rel=1e-4)
+    dataset = tf.data.Dataset.from_tensor_slices((texts, tf.ragged.constant(soft, tf.float32)))
+    for form in (dataset, dataset.batch(1)):
+        assert model.evaluate(form, verbose=0) == pytest.approx(expected, rel=1e-4)
+    column = model.preprocessor.encode_targets_of({"text": texts}, soft)
+    np.testing.assert_array_equal(split_target(column)[0][0], np.array(soft[0], "float32"))  # every digit
+
+
 @pytest.mark.slow
 def test_every_form_of_training_data_is_read_alike(make):
     model = make(max_length=24)
@@ -202,7 +215,8 @@ def test_what_does_not_fit_is_named(make, model):
         (lambda: make(max_length=64), "max_length=64 is over max_position_embeddings=32"),
         (lambda: model.fit(DOCUMENTS), r"texts were given without labels: .*fit\(data.extractive_dataset\(pairs\)\)"),
         (lambda: model.fit(DOCUMENTS[:1], [[0, 1]]), r"document 0 has 3 sentences \(data.split_sentences finds them\) and 2 labels"),
-        (lambda: model.fit(DOCUMENTS[:1], [[0, 1, 2]]), "document 0 has the label 2; a sentence has 1 where it is chosen, else 0"),
+        (lambda: model.fit(DOCUMENTS[:1], [[0, 1, 2]]), "document 0 has the label 2; a sentence has 1 where it is chosen, 0 where"),
+        (lambda: model.fit(DOCUMENTS[:1], [[0, 1, float("nan")]]), "document 0 has the label nan"),
         (lambda: model.fit(["a", "b"], [0, 1]), "the target of document 0 is 0; a list of labels, one a sentence, was expected"),
         (lambda: model.fit(["a", "b"], {"labels": [[0], [1]], "summary": ["a"]}), "2 documents with labels but 1 summaries"),
         (lambda: model.fit(["a"], {"labels": [[0]], "summary": [None]}), "the summary of document 0 is None, a NoneType; expected str"),
@@ -210,7 +224,7 @@ def test_what_does_not_fit_is_named(make, model):
         (lambda: model.fit(["a"], {"label": [[1]]}), "a target has 'labels' and may have 'summary'; got label"),
         (
             lambda: model.fit(tf.data.Dataset.from_tensor_slices((["a"], ["b"]))),
-            r"a dataset of documents holds \(text, labels\), integers, .* data.extractive_dataset makes one",
+            r"a dataset of documents holds \(text, labels\), numbers, .* data.extractive_dataset makes one",
         ),
         (lambda: model.fit(["a"], [[1]], class_weight={0: 1.0}), "a sentence is chosen or not, and has no class"),
         (lambda: model.answer([("a", "b")]), "reads single texts"),
