@@ -68,6 +68,7 @@ from keras_bert.pretraining import (
     prepare_pretraining_data,
     read_manifest,
     segmented_continues,
+    shrink_embeddings,
     streamed_batches,
     training_batches,
 )
@@ -87,7 +88,9 @@ def main():
     add_flags(parser)
     options = parser.parse_args()
     recipe = RECIPES[options.recipe]
-    for name in ("pack", "learning_rate", "weight_decay"):
+    if options.shrink_embeddings is None and options.pretrained is not None:
+        options.shrink_embeddings = False
+    for name in ("pack", "learning_rate", "weight_decay", "shrink_embeddings"):
         if getattr(options, name) is None:
             setattr(options, name, getattr(recipe, name))
     with told():
@@ -131,6 +134,8 @@ def run(options, recipe, phases, strategy):
         figures = tested(model, data.test) | figures | {"model": os.path.join(options.output_dir, "model")}
         if is_chief(strategy):
             model.encoder.trainable = True
+            if options.shrink_embeddings:
+                shrink_embeddings(model)
             model.save_pretrained(figures["model"])
     print_figures(figures)
 

@@ -98,6 +98,12 @@ def add_flags(parser):
     group.add_argument("--optimizer", choices=("adamw", "lamb"), default="adamw")
     group.add_argument("--warmup_steps", type=int, help="(default: the recipe's, but a tenth of all at most)")
     group.add_argument("--weight_decay", type=float, help="(default: the recipe's)")
+    group.add_argument(
+        "--shrink_embeddings",
+        action=argparse.BooleanOptionalAction,
+        help="at the end, make the embedding tables as small as new ones, so that fine-tuning can move them; the model computes the same "
+        "(default: the recipe's; not with --pretrained)",
+    )
     group = parser.add_argument_group("checkpoints and logs")
     group.add_argument("--validate_every", type=int, default=500, help="updates (default: %(default)s)")
     group.add_argument("--validation_batches", type=int, default=50, help="at most so many each time (default: %(default)s)")
@@ -172,7 +178,10 @@ def check(options, phases):
 
 
 # What a run that goes on may have otherwise.
-_NOT_OF_THE_RUN = ("output_dir", "strategy", "tpu", "workers", "validate_every", "checkpoint_every", "keep", "log_every", "rematerialize")
+_NOT_OF_THE_RUN = (
+    *("output_dir", "strategy", "tpu", "workers", "validate_every", "checkpoint_every", "keep", "log_every", "rematerialize"),
+    "shrink_embeddings",
+)
 
 
 def run_config(options):

@@ -4,6 +4,7 @@ from keras_bert.pretraining.beam import prepare_with_beam
 from keras_bert.pretraining.chinese_words import segmented_continues
 from keras_bert.pretraining.curves import draw_pretraining_curves
 from keras_bert.pretraining.dataset import evaluation_batches, training_batches
+from keras_bert.pretraining.embedding_scale import shrink_embeddings
 from keras_bert.pretraining.filled_masks import filled_masks
 from keras_bert.pretraining.held_out import CorpusPart
 from keras_bert.pretraining.length_picture import draw_lengths
@@ -37,6 +38,7 @@ __all__ = [
     "read_manifest",
     "row_features",
     "segmented_continues",
+    "shrink_embeddings",
     "stream_examples",
     "streamed_batches",
     "training_batches",

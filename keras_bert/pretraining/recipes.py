@@ -44,6 +44,7 @@ class Recipe:
         vocabulary_size: of a vocabulary that is learned.
         dropout: of hidden vectors and attention.
         pack: put short examples together in one row.
+        shrink_embeddings: at the end, see pretraining.shrink_embeddings.
     """
 
     num_hidden_layers: int
@@ -56,6 +57,7 @@ class Recipe:
     vocabulary_size: int = 30_522
     dropout: float = 0.1
     pack: bool = False
+    shrink_embeddings: bool = False
 
     def config(self, vocab_size):
         """Args: vocab_size: rows of the word embedding. Returns: BertConfig."""
@@ -92,5 +94,6 @@ RECIPES = {
         vocabulary_size=2_000,
         dropout=0.0,
         pack=True,
+        shrink_embeddings=True,
     ),
 }
