@@ -43,7 +43,7 @@ class ExtractivePreprocessor(TextPreprocessor):
                                             none behind a Chinese mark
         sentence_text                       string [batch, sentences], each as it stands in the document; sentence_count: int32 [batch]
         sentence_start, sentence_end        int32, characters of the document: document[start:end]
-        sentence_score                      float32, its probability
+        sentence_score                      float32, its probability; of soft labels, the score that it is expected to have
         sentence_index                      int32, which of the document's sentences it is, from 0
 
     A document without a sentence has an empty summary. Of ids alone, where each row is a document, texts are "", start and end count tokens
