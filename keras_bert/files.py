@@ -71,16 +71,21 @@ def retired_directory(path):
 
 @contextlib.contextmanager
 def replaced_file(path):
-    """Give the name of a file to write beside `path`; it takes the place of `path` on success, and is deleted on an exception."""
+    """Give the name of a file to write beside `path`; it takes the place of `path` on success, and is deleted on an exception.
+
+    Raises: OSError naming `path` where the file beside it cannot be made.
+    """
     path = os.path.abspath(os.fspath(path))
     # A name of its own: TensorBoard, for one, reads whatever has "tfevents" in its name.
     aside = os.path.join(os.path.dirname(path), f".building-{os.getpid()}-{time.monotonic_ns()}")
     try:
         yield aside
         os.replace(aside, path)
-    except BaseException:
+    except BaseException as error:
         with contextlib.suppress(FileNotFoundError):
             os.remove(aside)
+        if isinstance(error, OSError) and error.filename == aside:
+            error.filename = path
         raise
 
 

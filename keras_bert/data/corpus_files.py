@@ -4,6 +4,7 @@ import codecs
 import contextlib
 import dataclasses
 import gzip
+import io
 import json
 import lzma
 import os
@@ -16,6 +17,7 @@ _MARK = codecs.BOM_UTF8
 _CHUNK_BYTES = 1 << 20  # read at once; a line that is longer is handed on in pieces
 _ROW_BYTES = 1 << 28  # a line of JSON must be whole in memory; this long it is no line, but a file without line breaks
 _PARQUET_ROWS = 256  # decoded at once
+_ZSTD_WINDOW = 1 << 31  # of `zstd --long=31`, the longest
 
 
 @dataclasses.dataclass
@@ -41,11 +43,17 @@ class _Skipped(Exception):
 
 
 def format_of(path):
-    """Returns: which of FORMATS a file's name says it has; "text" where it says nothing."""
+    """Returns: which of FORMATS a file's name says it has; "text" where it says nothing.
+
+    Raises: ValueError on .json, which at times is lines of JSON: as text, braces and names of fields would become words.
+    """
     name = path.lower()
     for ending in _PACKED:
         name = name.removesuffix(ending)
-    return _ENDINGS.get(os.path.splitext(name)[1], "text")
+    ending = os.path.splitext(name)[1]
+    if ending == ".json":
+        raise ValueError(f"{path}: .json does not say what it holds: give format='jsonl' for an object a line, or 'text'; or leave the file out")
+    return _ENDINGS.get(ending, "text")
 
 
 class FileReader:
@@ -214,8 +222,36 @@ def unpacked(file, path):
             import zstandard
         except ImportError as error:
             raise ImportError(f'{path}: .zst files need zstandard: pip install "keras3-bert[corpora]"') from error
-        return zstandard.open(file, "rb")
+        return io.BufferedReader(_ZstdFile(file, zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW)), _CHUNK_BYTES)
     return file
+
+
+class _ZstdFile(io.RawIOBase):
+    """What is packed in one frame of zstd after the other. zstandard's own reader takes a file that is cut off for one that ends."""
+
+    def __init__(self, file, decompressor):
+        self._file, self._decompressor = file, decompressor
+        self._frame, self._packed, self._data = None, b"", memoryview(b"")
+
+    def readable(self):
+        return True
+
+    def readinto(self, buffer):
+        while not self._data:
+            # Little at once: a few bytes may be 128 KB.
+            self._packed = self._packed or self._file.read(4096)
+            if not self._packed:
+                if self._frame is not None and not self._frame.eof:
+                    raise EOFError("compressed file ended before the end of its frame")
+                return 0
+            if self._frame is None or self._frame.eof:
+                self._frame = self._decompressor.decompressobj()
+            self._data = memoryview(self._frame.decompress(self._packed))
+            self._packed = self._frame.unused_data if self._frame.eof else b""
+        count = min(len(buffer), len(self._data))
+        buffer[:count] = self._data[:count]
+        self._data = self._data[count:]
+        return count
 
 
 def _place_to_cut(data):

@@ -78,7 +78,7 @@ class NoBudget:
     """In place of a TimeBudget where updates alone end the run. Args: total_steps: of the run."""
 
     is_over = False
-    used = 0
+    used = seconds = 0
 
     def __init__(self, total_steps):
         self.whole = total_steps

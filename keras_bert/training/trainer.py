@@ -350,7 +350,7 @@ class Trainer:
         info = {
             "step": step,
             "best": self.best.state(),
-            "seconds": self.clock.used,
+            "seconds": self.clock.seconds,
             "keras": keras.__version__,
             "tensorflow": tf.__version__,
         }

@@ -47,9 +47,27 @@ def test_zstd_is_unpacked_or_told_what_to_install(tmp_path):
     else:
         path.write_bytes(zstandard.ZstdCompressor().compress(b"zstd"))
         assert read(path) == ["zstd"]
-        path.write_bytes(path.read_bytes()[:-6] + b"broken")
+        whole = path.read_bytes()
+        path.write_bytes(whole[:-6] + b"broken")
         with pytest.raises(ValueError, match=r"broken \.zst"):
             read(path)
+        text = "".join(f"{number}: {'-' * (number % 70)}\n\n" for number in range(30_000))
+        packer = zstandard.ZstdCompressor(compression_params=zstandard.ZstdCompressionParameters(window_log=28)).compressobj()
+        long = packer.compress(text.encode()) + packer.flush()
+        path.write_bytes(whole + long + whole)  # frames one after the other, and a window over the library's default
+        assert len(read(path)) == 30_000 + 1 and read(path)[0] == "zstd0:"
+        path.write_bytes(long[: len(long) // 2])
+        with pytest.raises(ValueError, match=r"broken \.zst: compressed file ended before the end of its frame"):
+            read(path)
+
+
+@pytest.mark.parametrize("name", ["rows.json", "rows.JSON.gz"])
+def test_json_is_no_text_unasked(tmp_path, name):
+    rows = b'{"text": "one"}\n{"text": "two"}\n'
+    (tmp_path / name).write_bytes(gzip.compress(rows) if name.endswith("gz") else rows)
+    with pytest.raises(ValueError, match=rf"{name}: \.json does not say what it holds: give format='jsonl' for an object a line, or 'text'"):
+        read(tmp_path)
+    assert read(tmp_path, format="jsonl") == ["one", "two"]
 
 
 def test_json_lines_and_parquet_have_a_document_a_row(tmp_path):
