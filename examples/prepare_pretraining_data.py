@@ -62,6 +62,8 @@ def main(arguments):
 
     corpus = Corpus(given.corpus, **corpus_settings(given))
     if given.vocabulary_size is not None and not os.path.exists(given.vocabulary):
+        corpus.check_is_apart(given.vocabulary)
+        os.makedirs(os.path.dirname(os.path.abspath(given.vocabulary)), exist_ok=True)
         pieces = train_vocabulary(corpus.read(), given.vocabulary_size, lower_case=not given.cased)
         with replaced_file(given.vocabulary) as aside:
             save_vocabulary(pieces, aside)

@@ -10,13 +10,15 @@ The vocabulary is learned from the rest, unless --vocabulary gives one; that of 
 OUT/examples; masks are drawn anew in each epoch. With --stream those of training are made while it trains, without files: each epoch reads
 the text again, and so does a run that goes on, up to where it was; tokens_seen is then reckoned from the rows of validation.
 
---recipe gives sizes and phases: tiny, mini, small, medium, base, large are google-research's, trained as BERT was, which takes a GPU or TPU
-and days; half_hour is for some 10 MB of text on two CPU cores: in bfloat16, busy with other work too, it came to test_nats 3.16 beside
-test_unigram_entropy 6.29 on 11 MB of English prose, in 22.4 million tokens, test_nsp_accuracy 0.77. --phases LENGTHxROWSxSTEPS says other
-ones. On another subject such a checkpoint is worth little yet: fine-tuned on film reviews (--pooling mean --learning_rate 1e-4, three seeds)
-it came to test accuracies of 0.725, 0.738 and 0.744, the same network from random weights to 0.734, 0.722 and 0.725, without
---shrink_embeddings to 0.719 (one seed); take a checkpoint that saw more, and --pretrained, where there is one. With --minutes the clock ends each phase and decides the learning rate: started again
-after a kill, such a run goes on, but not to the weights of one without. Without it, the same command goes on to those very weights.
+--recipe gives sizes and phases: tiny, mini, small, medium, base, large are google-research's, trained as BERT was, which takes a GPU or
+TPU and days; half_hour is for some 10 MB of text on two CPU cores: in bfloat16, busy with other work too, it came to test_nats 3.16
+beside test_unigram_entropy 6.29 on 11 MB of English prose, in 22.4 million tokens, test_nsp_accuracy 0.77. --phases LENGTHxROWSxSTEPS
+says other ones. On another subject such a checkpoint is worth little yet: fine-tuned on film reviews (--pooling mean --learning_rate
+1e-4, three seeds) it came to test accuracies of 0.725, 0.738 and 0.744, the same network from random weights to 0.734, 0.722 and 0.725,
+without --shrink_embeddings to 0.719 (one seed); take a checkpoint that saw more, and --pretrained, where there is one: its phases are
+128x32x10000 and its rate 2e-5 then, as google-research advises. With --minutes the clock ends each phase and decides the learning rate:
+started again after a kill, such a run goes on, but not to the weights of one without. Without it, the same command goes on to those very
+weights.
 
 MiniLM on the same prose (--pretrained, --objective full_sentences --phases 128x16x200 --head_steps 100 --learning_rate 2e-4): a validation
 loss of 7.01 nats after its new head alone was trained, 4.90 after all of it was; unigram entropy 5.93.
@@ -44,6 +46,7 @@ import time
 
 import tensorflow as tf
 from pretraining_flags import (
+    DEFAULT_RECIPE,
     add_flags,
     check,
     check_is_this_run,
@@ -60,6 +63,8 @@ from keras_bert import BertEncoder, BertMaskedLM, BertPretrainer, BertTokenizer
 from keras_bert.files import is_locked, locked_directory, read_json, replaced_file, write_json
 from keras_bert.metrics import UnigramEntropy
 from keras_bert.pretraining import (
+    FURTHER_LEARNING_RATE,
+    FURTHER_PHASES,
     RECIPES,
     draw_lengths,
     draw_pretraining_curves,
@@ -75,7 +80,7 @@ from keras_bert.pretraining import (
 from keras_bert.pretraining.manifest import differences
 from keras_bert.text import save_vocabulary, train_vocabulary
 from keras_bert.training import TimeBudget, Trainer, create_optimizer
-from keras_bert.training.distribution import is_chief
+from keras_bert.training.distribution import is_chief, is_multi_worker
 from keras_bert.training.run_log import LOG, read_log
 
 PARTS = ("train", "validation", "test")
@@ -87,25 +92,38 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_flags(parser)
     options = parser.parse_args()
-    recipe = RECIPES[options.recipe]
-    if options.shrink_embeddings is None and options.pretrained is not None:
-        options.shrink_embeddings = False
+    recipe = chosen_recipe(options)
     for name in ("pack", "learning_rate", "weight_decay", "shrink_embeddings"):
         if getattr(options, name) is None:
             setattr(options, name, getattr(recipe, name))
+    phases = shortened(options.phases or recipe.phases, options)
     with told():
         check(options, options.phases or recipe.phases)
-    phases = shortened(options.phases or recipe.phases, options)
     strategy = start(options)
+    if options.minutes is not None and is_multi_worker(strategy):
+        raise SystemExit("ValueError: --minutes: clocks of several workers do not agree; give --steps")
     # Of several workers the chief alone writes there.
-    with told(BlockingIOError), locked_directory(options.output_dir) if is_chief(strategy) else contextlib.nullcontext():
+    with told(OSError), locked_directory(options.output_dir) if is_chief(strategy) else contextlib.nullcontext():
         run(options, recipe, phases, strategy)
+
+
+def chosen_recipe(options):
+    """Returns: Recipe. Of a checkpoint the sizes are its own; unless --recipe is given, so are phases and rate those of going on."""
+    recipe = RECIPES[options.recipe or DEFAULT_RECIPE]
+    if options.pretrained is not None:
+        if options.recipe is None:
+            recipe = dataclasses.replace(recipe, phases=FURTHER_PHASES, learning_rate=FURTHER_LEARNING_RATE)
+        recipe = dataclasses.replace(recipe, shrink_embeddings=False)
+    options.recipe = options.recipe or DEFAULT_RECIPE
+    return recipe
 
 
 def run(options, recipe, phases, strategy):
     with told():
         check_is_this_run(options)
         with strategy.scope():
+            for encoder_learns in {False, True} if options.head_steps else {True}:
+                make_optimizer(options, recipe, phases, None, encoder_learns)  # what it refuses shows before the work
             model = make_model(options, recipe, phases, is_chief(strategy))
         # What is held out first: where the corpus has too little for it, that shows before hours of work.
         parts = [part for part in reversed(PARTS) if part != "train" or not options.stream]
@@ -135,7 +153,7 @@ def run(options, recipe, phases, strategy):
         if is_chief(strategy):
             model.encoder.trainable = True
             if options.shrink_embeddings:
-                shrink_embeddings(model)
+                print(f"Embedding tables, and nothing that is computed, are scaled by {shrink_embeddings(model)}.", flush=True)
             model.save_pretrained(figures["model"])
     print_figures(figures)
 
@@ -182,9 +200,11 @@ def make_model(options, recipe, phases, chief):
 
 def make_tokenizer(options, recipe, chief):
     path = options.vocabulary or os.path.join(options.output_dir, "vocab.txt")
-    if options.vocabulary is None and not chief:
+    if options.vocabulary is not None:
+        corpus(options, "train").check_is_apart(path)
+    elif not chief:
         wait_for(path, options.output_dir)
-    elif options.vocabulary is None:
+    else:
         learn_vocabulary(options, options.vocabulary_size or recipe.vocabulary_size, path)
     tokenizer = BertTokenizer(path, lower_case=not options.cased)
     check_can_mask(tokenizer, path)
@@ -196,18 +216,27 @@ def learn_vocabulary(options, size, path):
     documents, origin = corpus(options, "train"), os.path.splitext(path)[0] + ".json"
     described = {"size": size, "cased": options.cased, "corpus": documents.settings(), "sources": documents.fingerprint()}
     if os.path.exists(path):
-        there = read_json(origin) if os.path.exists(origin) else described  # without it, the user put the vocabulary there
+        if not os.path.exists(origin):
+            print(f"{path} is there, and none is learned; delete it to learn one.", file=sys.stderr, flush=True)
+            return
+        there = read_json(origin)
         changed = "; ".join(differences(described, there))
         if not changed:
             return
         if glob.glob(os.path.join(glob.escape(options.output_dir), "examples", "*", "*.gz")):
             raise ValueError(f"{path} was learned otherwise: {changed}; give another --output_dir, or delete this one")
         print(f"{path} is learned anew: {changed}", file=sys.stderr, flush=True)
-    pieces = train_vocabulary(documents.read(), size, lower_case=not options.cased)
-    with replaced_file(path) as aside:
-        save_vocabulary(pieces, aside)
+    # One without a description is one that the user put there.
+    with contextlib.suppress(FileNotFoundError):
+        os.remove(path)
     with replaced_file(origin) as aside:
         write_json(aside, described)
+    try:
+        pieces = train_vocabulary(documents.read(), size, lower_case=not options.cased)
+    except ValueError as error:
+        raise ValueError(f"--vocabulary_size {size}: {error}") from error
+    with replaced_file(path) as aside:
+        save_vocabulary(pieces, aside)
 
 
 def check_can_mask(tokenizer, name):
@@ -271,9 +300,20 @@ def compile_for(model, options, recipe, phases, budget, encoder_learns):
     model.phases_began = encoder_learns
     model.encoder.trainable = encoder_learns
     model.encoder.rematerialize = options.rematerialize
+    optimizer = make_optimizer(options, recipe, phases, budget, encoder_learns)
+    metrics = model.default_weighted_metrics()
+    of_words = metrics if isinstance(metrics, list) else metrics["mlm_logits"]
+    of_words.append(UnigramEntropy(model.encoder.config.vocab_size, name="unigram_entropy"))
+    model.compile(optimizer=optimizer, weighted_metrics=metrics, gradient_accumulation_steps=options.accumulate)
+
+
+def make_optimizer(options, recipe, phases, budget, encoder_learns):
+    """Of all phases, or of the heads alone. Raises: ValueError naming a value that cannot be."""
     total = sum(each.steps for each in phases) if encoder_learns else options.head_steps
-    warmup = min(recipe.warmup_steps, total // 10) if options.warmup_steps is None else options.warmup_steps
-    optimizer = create_optimizer(
+    warmup = min(recipe.warmup_steps, total // 10)
+    if options.warmup_steps is not None and encoder_learns:
+        warmup = options.warmup_steps
+    return create_optimizer(
         options.learning_rate,
         total_steps=total,
         warmup_steps=warmup,
@@ -281,10 +321,6 @@ def compile_for(model, options, recipe, phases, budget, encoder_learns):
         weight_decay=options.weight_decay,
         time_budget=budget,
     )
-    metrics = model.default_weighted_metrics()
-    of_words = metrics if isinstance(metrics, list) else metrics["mlm_logits"]
-    of_words.append(UnigramEntropy(model.encoder.config.vocab_size, name="unigram_entropy"))
-    model.compile(optimizer=optimizer, weighted_metrics=metrics, gradient_accumulation_steps=options.accumulate)
 
 
 def train(model, options, name, each, budget, data):

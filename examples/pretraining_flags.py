@@ -10,13 +10,15 @@ from training_flags import DTYPES
 
 from keras_bert.data.corpus import SEPARATIONS
 from keras_bert.data.corpus_files import FORMATS
-from keras_bert.pretraining import RECIPES, CorpusPart, ExampleSettings, MaskingSettings, Phase
+from keras_bert.pretraining import FURTHER_LEARNING_RATE, FURTHER_PHASES, RECIPES, CorpusPart, ExampleSettings, MaskingSettings, Phase
 from keras_bert.pretraining.settings import SENTENCES
 from keras_bert.text.segmentation import chinese_words
 from keras_bert.training.distribution import STRATEGIES
 from keras_bert.training.run_file import check_configuration
 from keras_bert.training.trainer import CHECKPOINTS
 
+DEFAULT_RECIPE = "half_hour"
+_FURTHER = " ".join(f"{each.length}x{each.batch_size}x{each.steps}" for each in FURTHER_PHASES)
 BERT_SHARE = 0.15  # of tokens that are masked, for which a phase's max_predictions are
 
 
@@ -63,7 +65,11 @@ def add_flags(parser):
     parser.add_argument("--corpus", nargs="+", required=True, help="files, folders, globs, or tfds:NAME")
     parser.add_argument("--output_dir", default="out", help="examples, checkpoints, logs and the model go there (default: %(default)s)")
     parser.add_argument("--pretrained", help="checkpoint of any kind to go on from, or hf://owner/name (default: random weights)")
-    parser.add_argument("--recipe", choices=list(RECIPES), default="half_hour", help="size and phases (default: %(default)s)")
+    parser.add_argument(
+        "--recipe",
+        choices=list(RECIPES),
+        help=f"size and phases (default: {DEFAULT_RECIPE}; of --pretrained the size is its own, and the phases are {_FURTHER})",
+    )
     group = parser.add_argument_group("corpus")
     add_corpus_flags(group)
     group.add_argument("--block_documents", type=int, default=50, help="documents in a row that are held out together (default: 50)")
@@ -85,8 +91,10 @@ def add_flags(parser):
     group = parser.add_argument_group("how long, how large")
     group.add_argument("--phases", nargs="+", type=phase, metavar="LENGTHxROWSxSTEPS", help="(default: the recipe's)")
     group.add_argument("--steps", type=int, help="updates of all phases together, in the shares that they have")
-    group.add_argument("--minutes", type=float, help="end by the clock, in place of updates")
-    group.add_argument("--head_steps", type=int, default=0, help="updates of the heads alone first, the encoder as it was loaded")
+    group.add_argument("--minutes", type=float, help="end all phases by the clock, in place of updates")
+    group.add_argument(
+        "--head_steps", type=int, default=0, help="with --pretrained: updates of the heads alone first, which --minutes does not count"
+    )
     group.add_argument("--dtype", choices=list(DTYPES), default="float32", help="of the computation (default: %(default)s)")
     group.add_argument("--accumulate", type=int, default=1, metavar="BATCHES", help="parts that a batch is computed in (default: 1)")
     group.add_argument("--rematerialize", action="store_true", help="keep less for the gradient and compute it again")
@@ -94,7 +102,9 @@ def add_flags(parser):
     group.add_argument("--tpu", help="name or address of a Cloud TPU; 'local' on a TPU VM")
     group.add_argument("--seed", type=int, default=0, help="of weights, examples, order, masks and dropout (default: %(default)s)")
     group = parser.add_argument_group("how to learn")
-    group.add_argument("--learning_rate", type=float, help="the peak (default: the recipe's)")
+    group.add_argument(
+        "--learning_rate", type=float, help=f"the peak (default: the recipe's; with --pretrained and no --recipe {FURTHER_LEARNING_RATE})"
+    )
     group.add_argument("--optimizer", choices=("adamw", "lamb"), default="adamw")
     group.add_argument("--warmup_steps", type=int, help="(default: the recipe's, but a tenth of all at most)")
     group.add_argument("--weight_decay", type=float, help="(default: the recipe's)")
@@ -159,6 +169,12 @@ def check(options, phases):
                 raise ValueError(f"--{name} {getattr(options, name)} is not {least} or more")
     if options.minutes is not None and not (options.minutes > 0 and math.isfinite(options.minutes)):
         raise ValueError(f"--minutes {options.minutes} is not a positive number")
+    if options.minutes is not None and options.steps is not None:
+        raise ValueError("--minutes and --steps: the clock ends a run, or updates do; give one of them")
+    if not -(2**31) <= options.seed < 2**31:
+        raise ValueError(f"--seed {options.seed} is not a whole number of 32 bits, -2147483648 to 2147483647")
+    if options.pretrained is None and options.head_steps:
+        raise ValueError("--head_steps: the heads learn from what the encoder says, and without --pretrained that is at random")
     if options.pretrained is not None:
         for name in ("vocabulary", "vocabulary_size", "cased"):
             if getattr(options, name):

@@ -91,7 +91,11 @@ class Corpus:
             raise ValueError(f"no document in {', '.join(self.source)}" + _told(counts))
 
     def check_is_apart(self, directory):
-        """Check that what is written to a directory does not become text. Raises: ValueError where the corpus has the directory in it."""
+        """Check that what is written to a directory does not become text.
+
+        Args: directory: path, or that of a file to be written.
+        Raises: ValueError where the corpus has it in it.
+        """
         written = os.path.realpath(directory)
         for source in self.source:
             if is_tfds(source) or os.path.isfile(source):
@@ -103,7 +107,7 @@ class Corpus:
                 is_read = any(os.path.realpath(part).startswith(os.path.join(written, "")) for part in _parts_of(source))
             if is_read:
                 raise ValueError(
-                    f"the corpus {source} has {directory} in it, and would read what is written there; give a directory outside of it"
+                    f"the corpus {source} has {directory} in it, and would read what is written there; give a path outside of it"
                 )
 
     def fingerprint(self):

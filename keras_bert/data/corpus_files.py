@@ -52,7 +52,7 @@ def format_of(path):
         name = name.removesuffix(ending)
     ending = os.path.splitext(name)[1]
     if ending == ".json":
-        raise ValueError(f"{path}: .json does not say what it holds: give format='jsonl' for an object a line, or 'text'; or leave the file out")
+        raise ValueError(f"{path}: .json does not say what it holds: give format='jsonl' for an object a line, or 'text', or take it away")
     return _ENDINGS.get(ending, "text")
 
 

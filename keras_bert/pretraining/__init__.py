@@ -13,12 +13,14 @@ from keras_bert.pretraining.masking import Masker, MaskingSettings
 from keras_bert.pretraining.packing import pack_first_fit
 from keras_bert.pretraining.prepare import prepare_pretraining_data
 from keras_bert.pretraining.reading import read_examples, stream_examples
-from keras_bert.pretraining.recipes import RECIPES, Phase, Recipe
+from keras_bert.pretraining.recipes import FURTHER_LEARNING_RATE, FURTHER_PHASES, RECIPES, Phase, Recipe
 from keras_bert.pretraining.records import parse_records, row_features
 from keras_bert.pretraining.settings import ExampleSettings
 from keras_bert.pretraining.streamed import streamed_batches
 
 __all__ = [
+    "FURTHER_LEARNING_RATE",
+    "FURTHER_PHASES",
     "RECIPES",
     "CorpusPart",
     "ExampleSettings",

@@ -6,6 +6,7 @@ import json
 import multiprocessing
 import os
 import tempfile
+import threading
 import time
 
 from keras_bert.data.corpus import Corpus
@@ -138,9 +139,15 @@ def _done(waiting):
 _worker = {}
 
 
+def _end_with_parent():
+    multiprocessing.parent_process().join()
+    os._exit(1)  # the parent was killed: there is nobody to give anything to, and the pool's own queue never tells
+
+
 def _start_worker(tokenizer_file, settings, directory):
     import tensorflow as tf
 
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     with open(tokenizer_file, encoding="utf-8") as file:
         tokenizer_config = json.load(file)
     tf.config.set_visible_devices([], "GPU")

@@ -33,6 +33,12 @@ class Phase:
 BERT_PHASES = (Phase(128, 256, 900_000, 20), Phase(512, 256, 100_000, 77))
 
 
+# To go on from a checkpoint. google-research/bert's README, "Pre-training with BERT" and "Pre-training tips and caveats": rows of 128, 32
+# of them an update, 10,000 updates or more, and a smaller rate than that of random weights, such as 2e-5.
+FURTHER_PHASES = (Phase(128, 32, 10_000, 20),)
+FURTHER_LEARNING_RATE = 2e-5
+
+
 @dataclasses.dataclass(frozen=True)
 class Recipe:
     """Sizes and training of a BERT.

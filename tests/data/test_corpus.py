@@ -65,7 +65,7 @@ def test_zstd_is_unpacked_or_told_what_to_install(tmp_path):
 def test_json_is_no_text_unasked(tmp_path, name):
     rows = b'{"text": "one"}\n{"text": "two"}\n'
     (tmp_path / name).write_bytes(gzip.compress(rows) if name.endswith("gz") else rows)
-    with pytest.raises(ValueError, match=rf"{name}: \.json does not say what it holds: give format='jsonl' for an object a line, or 'text'"):
+    with pytest.raises(ValueError, match=rf"{name}: \.json does not say what it holds: give format='jsonl'"):
         read(tmp_path)
     assert read(tmp_path, format="jsonl") == ["one", "two"]
 

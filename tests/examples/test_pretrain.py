@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from keras_bert.files import locked_directory
+from keras_bert.pretraining import Phase
 from keras_bert.training.run_file import write_run
 from keras_bert.training.run_log import read_log
 
@@ -158,6 +159,9 @@ def parse(corpus):
         (["--pretrained", "bert", "--vocabulary", "vocab.txt"], "--vocabulary: the vocabulary is that of --pretrained"),
         (["--pretrained", "bert", "--cased"], "--cased: the vocabulary is that of --pretrained"),
         (["--vocabulary", "vocab.txt", "--vocabulary_size", 80], "--vocabulary_size is of one that is learned"),
+        (["--minutes", 1, "--steps", 9], "--minutes and --steps: the clock ends a run, or updates do; give one of them"),
+        (["--seed", 2**31], "--seed 2147483648 is not a whole number of 32 bits"),
+        (["--head_steps", 3], "--head_steps: the heads learn from what the encoder says, and without --pretrained"),
         (["--segment_chinese"], "--segment_chinese is of words: --masking word or span"),
         (["--masked_share", 2], "share=2.0 is not from above 0 to 1"),
         (["--shard_megabytes", 0], "shard_megabytes=0.0 is not positive"),
@@ -239,3 +243,17 @@ def test_what_cannot_be_is_one_line(start, corpus, tmp_path):
     assert errors.splitlines()[-1].startswith("FileNotFoundError: ") and "no such file or folder" in errors
     process = start("--corpus", corpus, "--pretrained", tmp_path / "out" / "model", "--output_dir", tmp_path / "out")
     assert "is where the model of this run goes; give another --output_dir" in process.communicate()[1] and process.returncode == 1
+    process = start("--corpus", corpus, *FLAGS, "--phases", "32x8x6", "--warmup_steps", 7, "--output_dir", tmp_path / "out")
+    assert process.communicate()[1].splitlines()[-1].startswith("ValueError: warmup_steps=7 is not")
+    assert process.returncode == 1 and not (tmp_path / "out" / "examples").exists()
+
+
+def test_of_a_checkpoint_phases_and_rate_are_those_of_going_on(parse):
+    import pretrain
+
+    recipe = pretrain.chosen_recipe(parse("--pretrained", "bert"))
+    assert recipe.phases == (Phase(128, 32, 10_000, 20),) and recipe.learning_rate == 2e-5 and not recipe.shrink_embeddings
+    asked = pretrain.chosen_recipe(parse("--pretrained", "bert", "--recipe", "base"))
+    assert asked.learning_rate == 1e-4 and len(asked.phases) == 2
+    options = parse()
+    assert pretrain.chosen_recipe(options).shrink_embeddings and options.recipe == "half_hour"

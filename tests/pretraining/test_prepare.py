@@ -1,6 +1,8 @@
 """Directories of examples: complete or not, the same whoever makes them, killed and gone on with."""
 
+import contextlib
 import dataclasses
+import glob
 import hashlib
 import json
 import multiprocessing
@@ -243,9 +245,9 @@ if __name__ == "__main__":
     options = json.loads(sys.argv[1])
     if options["file_bytes"]:
         resource.setrlimit(resource.RLIMIT_FSIZE, (options["file_bytes"], options["file_bytes"]))
-    settings = ExampleSettings(**options["settings"])
+    settings, tokenizer = ExampleSettings(**options["settings"]), BertTokenizer(options["vocabulary"])
     try:
-        prepare_pretraining_data(Corpus(options["texts"]), options["output"], BertTokenizer(options["vocabulary"]), settings, workers=1)
+        prepare_pretraining_data(Corpus(options["texts"]), options["output"], tokenizer, settings, workers=options["workers"])
     except OSError as error:
         print("OSError:", error)
 """
@@ -253,9 +255,9 @@ if __name__ == "__main__":
 
 @pytest.fixture
 def start(fresh_python, root, texts, uncased_vocabulary):
-    def start_preparing(output, *, file_bytes=0):
+    def start_preparing(output, *, file_bytes=0, workers=1):
         options = {"texts": str(texts), "output": str(output), "vocabulary": str(uncased_vocabulary), "file_bytes": file_bytes}
-        options["settings"] = dataclasses.asdict(SETTINGS)
+        options |= {"settings": dataclasses.asdict(SETTINGS), "workers": workers}
         return fresh_python.Popen([sys.executable, "-c", PROGRAM, json.dumps(options)], env=os.environ | {"PYTHONPATH": str(root)})
 
     return start_preparing
@@ -290,7 +292,24 @@ def test_where_a_file_cannot_be_written_whole_the_error_names_it_and_what_is_don
 
 
 @pytest.mark.slow
-def test_two_processes_write_the_bytes_of_one(made, tmp_path, texts, tokenizer):
+def test_processes_end_with_the_one_that_started_them_and_write_its_bytes(start, made, tmp_path, texts, tokenizer):
+    def children(pid):
+        found = []
+        for path in glob.glob("/proc/[0-9]*/stat"):
+            with contextlib.suppress(OSError, ValueError), open(path) as file:
+                number, _, state, parent = file.read().split()[:4]
+                found += [int(number)] if int(parent) == pid and state != "Z" else []
+        return found
+
+    process = start(tmp_path / "examples", workers=2)
+    deadline = time.monotonic() + 120
+    while len(started := children(process.pid)) < 3:  # with that which Python itself keeps beside them
+        assert process.poll() is None and time.monotonic() < deadline, process.communicate()
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    while left := [pid for pid in started if os.path.exists(f"/proc/{pid}")]:
+        assert time.monotonic() < deadline, left
+        time.sleep(0.01)
     prepare_pretraining_data(Corpus(texts), tmp_path / "examples", tokenizer, SETTINGS, workers=2)
     assert contents(tmp_path / "examples") == contents(made[0])
 
