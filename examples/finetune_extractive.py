@@ -65,6 +65,7 @@ def main():
     # Liu & Lapata 2019 train BERT-base at 2e-3 with a schedule of its own; MiniLM is small, and wants a higher rate than 5e-5.
     add_training_flags(parser, epochs=3, batch_size=16, learning_rate=2e-4)
     options = parser.parse_args()
+    score_summaries(["a"], ["a"], language=options.language)  # a package that is missing is told before hours of training
     options.label_sentences = options.label_sentences or options.num_sentences or 3
 
     strategy = start(options)

@@ -2,7 +2,7 @@
 
     python examples/finetune_translator.py --train train.tsv --validation dev.tsv --output_dir out
     python examples/finetune_translator.py --train train.en train.zh --validation dev.en dev.zh --decoder_vocabulary zh.txt --language zh
-    python examples/finetune_translator.py --train memory.tmx --columns en zh --language zh
+    python examples/finetune_translator.py --train memory.tmx --columns en zh --decoder_vocabulary zh.txt --language zh
 
     python examples/split_pairs.py --pairs pairs.tsv --vocabulary_size 5000 --output_dir pairs     # such files out of one
 

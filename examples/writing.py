@@ -10,6 +10,7 @@ from written_sample import WrittenSample, write_rows
 import keras_bert
 from keras_bert.data import read_parallel
 from keras_bert.files import write_json
+from keras_bert.preprocessing.seq2seq import MANY_UNKNOWN
 from keras_bert.training.distribution import is_chief
 
 
@@ -25,7 +26,7 @@ def add_flags(parser, *, columns, max_length, max_target_length, epochs, batch_s
     parser.add_argument("--max_target_length", type=int, default=max_target_length, help="tokens of a target (default: %(default)s)")
     parser.add_argument("--decoder_vocabulary", help="vocab.txt of the targets (default: the checkpoint's)")
     parser.add_argument("--decoder_layers", type=int, help="(default: the encoder's)")
-    parser.add_argument("--shared", action="store_true", help="one set of weights for both sides")
+    parser.add_argument("--shared", action="store_true", default=None, help="one set of weights for both sides")
     parser.add_argument("--no_warm_start", action="store_true", help="a decoder of new weights")
     parser.add_argument("--label_smoothing", type=float, default=0.1, help="(default: %(default)s)")
     parser.add_argument("--decoder_learning_rate", type=float, help="the decoder's own peak (default: --learning_rate)")
@@ -112,7 +113,7 @@ def _texts(dataset):
 
 
 def _model(options):
-    model_options = {name: getattr(options, name) for name in _OF_THE_MODEL}
+    model_options = {name: getattr(options, name) for name in _OF_THE_MODEL if name != "shared" or options.shared}
     model_options["early_stopping"] = {"true": True, "false": False, "never": "never"}[options.early_stopping]
     if options.decoder_layers is not None:
         model_options["decoder"] = {"num_hidden_layers": options.decoder_layers}
@@ -134,8 +135,14 @@ def _lengths(model, pairs, options):
     preprocessor, figures = model.preprocessor, {"examples": len(pairs[0])}
     sides = (("source", preprocessor.tokenizer, options.max_length), ("target", preprocessor.target_tokenizer, options.max_target_length))
     for texts, (name, tokenizer, limit) in zip(pairs, sides, strict=True):
-        counts = [tokenizer.tokenize(texts[start : start + 4096]).row_lengths().numpy() for start in range(0, len(texts), 4096)]
-        lengths = np.concatenate(counts) + 2  # [CLS] and [SEP]
+        tokens = [tokenizer.tokenize(texts[start : start + 4096]) for start in range(0, len(texts), 4096)]
+        lengths = np.concatenate([part.row_lengths().numpy() for part in tokens]) + 2  # [CLS] and [SEP]
+        unknown = sum(int((part.flat_values.numpy() == tokenizer.unk_id).sum()) for part in tokens) / max(
+            int(lengths.sum()) - 2 * len(texts), 1
+        )
+        if unknown > MANY_UNKNOWN:
+            mend = "give --decoder_vocabulary" if name == "target" else "take a checkpoint that knows it"
+            print(f"Warning: {unknown:.0%} of the {name}s' tokens are [UNK]: the vocabulary is not of their language; {mend}", flush=True)
         figures |= {f"{name}_tokens": int(np.minimum(lengths, limit).sum()), f"cut_{name}s": int((lengths > limit).sum())}
     cut = ", ".join(f"{figures[f'cut_{name}s']} {name}s have over {limit} tokens" for name, _, limit in sides)
     print(f"Training on {len(pairs[0])} pairs; {cut} and are cut", flush=True)

@@ -51,7 +51,7 @@ def main(arguments=None):
     if options.max_length is not None:
         model.max_length = options.max_length
     if options.top_k is not None:
-        if not hasattr(model, "top_k"):
+        if not hasattr(model, "top_k") or isinstance(model, keras_bert.BertSeq2Seq):  # a writer's is of samples
             parser.error(f"--top_k: a {type(model).__name__} answers no list of best labels or words; leave it out")
         model.top_k = options.top_k
     result = publish_saved_model(

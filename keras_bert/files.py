@@ -186,10 +186,21 @@ def read_json(path, kind=dict):
     return values
 
 
+def _plain(value):
+    """A number of NumPy's as Python's own, which JSON has. Raises: TypeError on what is none."""
+    if not hasattr(value, "item") or getattr(value, "shape", None) != ():
+        raise TypeError(f"{value!r:.60}, a {type(value).__name__}, has no place in JSON")
+    return value.item()
+
+
 def write_json(path, values, *, sort_keys=False):
-    """Write a JSON file for people to read. Args: path: the file. values: plain values. sort_keys: put them in order."""
+    """Write a JSON file for people to read.
+
+    Args: path: the file. values: plain values, or numbers of NumPy's. sort_keys: put them in order.
+    Raises: TypeError on another value.
+    """
     with open(path, "w", encoding="utf-8") as file:
-        json.dump(values, file, indent=2, ensure_ascii=False, sort_keys=sort_keys)
+        json.dump(values, file, indent=2, ensure_ascii=False, sort_keys=sort_keys, default=_plain)
         file.write("\n")
 
 

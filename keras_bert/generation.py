@@ -74,7 +74,9 @@ class Generation:
         if not samples and (self.top_k is not None or self.top_p is not None):
             raise ValueError(f"top_k={self.top_k!r}, top_p={self.top_p!r} are of sampling: give a temperature, such as 1.0")
         if samples and self.num_beams > 1:
-            raise ValueError(f"temperature={self.temperature!r} samples, num_beams={self.num_beams} searches: leave one out")
+            raise ValueError(
+                f"temperature={self.temperature!r} samples, num_beams={self.num_beams} searches: give num_beams=1, or no temperature"
+            )
         if not samples and self.num_answers > self.num_beams:
             raise ValueError(
                 f"num_answers={self.num_answers} of num_beams={self.num_beams}: a search gives as many answers as it has beams; give more "

@@ -2,6 +2,7 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from keras_bert import files
@@ -285,3 +286,11 @@ def test_where_nothing_can_be_locked_work_goes_on(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "fcntl", None)  # importing it now fails, as on Windows
     with files.locked_directory(tmp_path), files.locked_directory(tmp_path):
         assert files.is_locked(tmp_path) is None
+
+
+def test_numbers_of_numpy_are_written_and_what_has_no_place_in_json_is_told(tmp_path):
+    values = {"beams": np.int64(4), "share": np.float32(0.5), "case": np.bool_(True)}
+    files.write_json(tmp_path / "a.json", values)
+    assert files.read_json(tmp_path / "a.json") == {"beams": 4, "share": 0.5, "case": True}
+    with pytest.raises(TypeError, match=r"array\(\[1, 2\]\), a ndarray, has no place in JSON"):
+        files.write_json(tmp_path / "b.json", {"ids": np.array([1, 2])})

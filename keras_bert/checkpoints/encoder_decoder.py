@@ -149,7 +149,11 @@ def _check_output(tensors):
 def _settings(directory, values, decoder):
     path = os.path.join(directory, GENERATION)
     said = values | (read_json(path) if os.path.exists(path) else {})
-    settings = {ours: said[theirs] for theirs, ours in _SETTINGS.items() if said.get(theirs)}
+    # 0 says that there is no least length, and no run that may not stand twice; of the penalty it is a number.
+    settings = {
+        ours: said[theirs] for theirs, ours in _SETTINGS.items() if said.get(theirs) or (ours == "length_penalty" and theirs in said)
+    }
+    settings = {name: value for name, value in settings.items() if value is not None}
     if said.get("early_stopping") is not None:
         settings["early_stopping"] = said["early_stopping"]
     if "max_target_length" in settings:

@@ -148,17 +148,15 @@ def batch_by_tokens(dataset, max_tokens, *, prepare=None, take=None, shuffle=Fal
 def batch_starts(lengths, max_tokens):
     """Where batches begin.
 
-    Args: lengths: int32 [examples], longest first. max_tokens: most rows times length of a batch.
+    Args: lengths: int32 [examples], longest first. max_tokens: most rows times length of a batch; what is longer, as a document of several
+        rows may be, is a batch of its own.
     Returns: int32 [batches].
-    Raises: tf.errors.InvalidArgumentError where a length is over max_tokens.
     """
     examples = tf.shape(lengths)[0]
-    fits = tf.debugging.assert_less_equal(lengths, max_tokens, f"a text is longer than max_tokens={max_tokens}")
-    with tf.control_dependencies([fits] if fits is not None else []):
-        lengths = tf.maximum(lengths, 1)
+    lengths = tf.maximum(lengths, 1)
 
     def add(start, number, starts):
-        return start + max_tokens // lengths[start], number + 1, starts.write(number, start)
+        return start + tf.maximum(max_tokens // lengths[start], 1), number + 1, starts.write(number, start)
 
     starts = tf.TensorArray(tf.int32, size=0, dynamic_size=True)
     *_, starts = tf.while_loop(lambda start, *_: start < examples, add, (0, 0, starts))

@@ -24,7 +24,7 @@ def extractive_labels(sentences, summary, *, max_sentences=3, language="en"):
     Args:
         sentences: list of str. summary: str.
         max_sentences: most that are chosen.
-        language: "zh": Chinese is compared by characters; any other: by words, without stemming.
+        language: "zh": Chinese is compared by characters; "en": by words of a to z and digits, without stemming.
     Returns: list of int, 1 for a chosen sentence and 0 for another; all 0 where none has a word of the summary.
     Raises: ValueError on a max_sentences that is no whole number from 1, or on one string for the sentences.
     Source: Liu 2019, "Fine-tune BERT for extractive summarization" (BertSum), greedy_selection; that compares sets of words, here, as ROUGE
@@ -149,7 +149,7 @@ def extractive_dataset(pairs, *, max_sentences=3, language="en", soft_labels=Fal
             is of no use then.
     Returns: unbatched tf.data.Dataset of (string, {"labels": int32 [sentences], "summary": string}), of known cardinality. The labels are
         of the sentences that split_sentences finds; float32 where they are soft.
-    Raises: ValueError naming a pair that is none, or where no document has a sentence.
+    Raises: ValueError naming a pair that is none, or where no document has a sentence, or none a word of its summary.
     Warns: of documents without a sentence, which are left out: how many.
     """
     if isinstance(pairs, tuple) and len(pairs) == 2 and all(isinstance(part, list) for part in pairs):
@@ -170,6 +170,11 @@ def extractive_dataset(pairs, *, max_sentences=3, language="en", soft_labels=Fal
             labels.append(label(sentences, summary, language=language))
     if not texts:
         raise ValueError(f"there is nothing to train on: none of {len(pairs)} documents has a sentence")
+    if not any(map(any, labels)):
+        raise ValueError(
+            f"there is nothing to learn: no sentence of {len(texts)} documents has a word of its summary, by language={language!r}; "
+            'Chinese wants language="zh"'
+        )
     if len(texts) < len(pairs):
         warnings.warn(f"{len(pairs) - len(texts)} of {len(pairs)} documents have no sentence and are left out", stacklevel=2)
     dtype = tf.float32 if soft_labels else tf.int32

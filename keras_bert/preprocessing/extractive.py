@@ -12,6 +12,7 @@ from keras_bert.preprocessing.preprocessor import Rows, example_lengths
 from keras_bert.preprocessing.sentence_rows import cut_documents
 from keras_bert.preprocessing.text import TEXT, TextPreprocessor
 from keras_bert.text import characters_from_bytes
+from keras_bert.text.rouge_words import LANGUAGES
 from keras_bert.text.sentence_rules import CHINESE_MARKS, CLOSING
 from keras_bert.text.sentences import find_sentences
 
@@ -21,7 +22,6 @@ SENTENCE_FIELDS = ("text", "start", "end", "score", "index")
 LIMITS = ("num_sentences", "share", "max_characters")
 NUM_SENTENCES = 3  # where no limit is given; Liu & Lapata's, for news
 PADDING = -1  # the place, and the target, of no sentence
-LANGUAGES = ("en", "zh")
 _SENTENCES, _STARTS, _ENDS, _TRIGRAMS = "sentences", "starts", "ends", "trigrams"  # facts
 _STEPS = 1e3  # to a logit; of sentences within one step the first is the better
 _CHECKED_AT_ONCE = 1024  # documents
@@ -129,7 +129,7 @@ class ExtractivePreprocessor(TextPreprocessor):
                     f"the target of document {number} is {labels!r:.60}: labels of sentences were expected, not a summary; "
                     "data.extractive_dataset makes them of documents and summaries"
                 )
-            labels = np.asarray(labels).tolist()
+            labels = labels.tolist() if isinstance(labels, np.ndarray) else list(labels) if isinstance(labels, tuple) else labels
             if not isinstance(labels, list):
                 raise ValueError(f"the target of document {number} is {labels!r:.60}; a list of labels, one a sentence, was expected")
             if len(labels) != count:
@@ -164,7 +164,7 @@ class ExtractivePreprocessor(TextPreprocessor):
                 f"a dataset of documents holds (text, labels), numbers, a label for each sentence; got targets {targets}. Of documents "
                 "with summaries data.extractive_dataset makes one"
             )
-        joined = word_lib.join_ids(labels)
+        joined = word_lib.join_ids(tf.cast(labels, tf.int32) if labels.dtype == tf.bool else labels)
         return joined if summary is None else tf.strings.join([joined, summary], separator=word_lib.MARK)
 
     def encode_targets_in_graph(self, targets):

@@ -100,6 +100,11 @@ class Preprocessor:
     counted: dict[str, str] = {}  # noqa: RUF012 - never changed
     records: dict[str, dict[str, str]] = {}  # noqa: RUF012 - never changed
 
+    @property
+    def longest_example(self):
+        """Tokens of an example of one row at most, as padded_lengths counts them."""
+        return self.max_length
+
     # On the way in.
 
     def takes(self, x):

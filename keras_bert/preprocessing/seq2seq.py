@@ -30,6 +30,7 @@ SETTINGS = (
     "seed",
     "restore_case",
 )
+MANY_UNKNOWN = 0.05  # of the targets' tokens; English has next to none
 _COUNTED_AT_ONCE = 4096  # targets
 
 
@@ -104,7 +105,9 @@ class Seq2SeqPreprocessor(TextPreprocessor):
         self.restore_case = restore_case
         if isinstance(max_target_length, bool) or not isinstance(max_target_length, numbers.Integral) or max_target_length < 3:
             raise ValueError(f"max_target_length={max_target_length!r} leaves no room: [CLS] a [SEP] takes 3 at least")
-        if isinstance(min_target_length, numbers.Integral) and min_target_length > max_target_length:
+        if isinstance(min_target_length, bool) or not isinstance(min_target_length, numbers.Integral) or min_target_length < 2:
+            raise ValueError(f"min_target_length={min_target_length!r} is not a whole number from 2 ([CLS] and [SEP] count)")
+        if min_target_length > max_target_length:
             raise ValueError(f"min_target_length={min_target_length} is over max_target_length={max_target_length}")
         if not isinstance(restore_case, bool):
             raise ValueError(f"restore_case={restore_case!r} is neither True nor False")
@@ -155,13 +158,23 @@ class Seq2SeqPreprocessor(TextPreprocessor):
             raise ValueError("targets are texts, one each; got pairs")
         return np.array(columns[TEXT], dtype=object)
 
-    def cut_targets(self, targets):
-        """How many targets have more tokens than there is room for. Args: targets: list or array of str or bytes. Returns: int."""
-        cut, room = 0, self.max_target_length - 2
+    @property
+    def longest_example(self):
+        return self.max_length + self.max_target_length
+
+    def measure_targets(self, targets):
+        """Find what of targets cannot be learned.
+
+        Args: targets: list or array of str or bytes.
+        Returns: int, how many have more tokens than there is room for; float, the share of tokens that are [UNK].
+        """
+        cut, unknown, count = 0, 0, 0
         for start in range(0, len(targets), _COUNTED_AT_ONCE):
-            lengths = self.target_tokenizer.tokenize(list(targets[start : start + _COUNTED_AT_ONCE])).row_lengths()
-            cut += int(tf.reduce_sum(tf.cast(lengths > room, tf.int32)))
-        return cut
+            tokens = self.target_tokenizer.tokenize(list(targets[start : start + _COUNTED_AT_ONCE]))
+            cut += int(tf.reduce_sum(tf.cast(tokens.row_lengths() > self.max_target_length - 2, tf.int32)))
+            unknown += int(tf.reduce_sum(tf.cast(tokens.flat_values == self.target_tokenizer.unk_id, tf.int32)))
+            count += int(tf.size(tokens.flat_values))
+        return cut, unknown / max(count, 1)
 
     def element_targets(self, targets):
         if getattr(targets, "dtype", None) != tf.string:

@@ -115,20 +115,20 @@ class RawData(TrainingModel):
 
     def _check_budget(self, budget, batch_size, x):
         self._check_vocabulary()
-        longest = self.preprocessor.max_length
+        longest = self.preprocessor.longest_example
         if batch_size is not None:
             raise ValueError(
                 f"batch_size={batch_size} was given beside max_tokens_per_batch={budget}; a batch has one measure: leave one out"
             )
         if self.preprocessor.pad_to_multiple_of is None:
             raise ValueError(
-                f"max_tokens_per_batch={budget} wants batches of different lengths; this model pads all to max_length={longest} "
+                f"max_tokens_per_batch={budget} wants batches of different lengths; this model pads all to {longest} tokens "
                 f"(pad_to_multiple_of=None, as TPU needs): batch_size={max(1, int(budget) // longest)} is the same budget"
             )
         if isinstance(budget, bool) or int(budget) != budget or budget < longest:
             raise ValueError(
-                f"max_tokens_per_batch={budget!r} leaves no room for one text of max_length={longest} tokens; give a whole number "
-                "of that or more, or the model a lesser max_length"
+                f"max_tokens_per_batch={budget!r} leaves no room for one text of {longest} tokens; give a whole number of that "
+                "or more, or the model a lesser max_length"
             )
         if not self._is_raw(x):
             raise ValueError(f"max_tokens_per_batch={budget} batches raw text, and this is none: give batch_size, or batches of your own")

@@ -14,7 +14,7 @@ from keras_bert.metrics.written_tokens import WrittenTokens
 from keras_bert.models import Seq2Seq
 from keras_bert.models.decoder import decoder_config
 from keras_bert.preprocessing import Seq2SeqPreprocessor
-from keras_bert.preprocessing.seq2seq import SETTINGS
+from keras_bert.preprocessing.seq2seq import MANY_UNKNOWN, SETTINGS
 from keras_bert.tasks.task import Task, setting
 from keras_bert.text.serialization import tokenizer_from_config
 from keras_bert.training import SequenceCrossEntropy
@@ -69,6 +69,8 @@ class BertSeq2Seq(Task):
             network = Seq2Seq(encoder, decoder=_for_vocabulary(encoder.config, decoder, own), shared=shared)
         if preprocessing.get("max_target_length") is None:
             preprocessing["max_target_length"] = min(self.DEFAULT_TARGET_LENGTH, network.decoder.config.max_position_embeddings)
+        if network.shared and own is not None and tokenizer is not None and _pieces(own) != _pieces(tokenizer):
+            raise ValueError("shared=True: one set of weights has one vocabulary; leave decoder_tokenizer out, or shared")
         super().__init__(network, tokenizer, preprocessing=preprocessing, **options)
 
     decoder = property(lambda self: self.network.decoder, doc="The layer that writes.")
@@ -102,7 +104,9 @@ class BertSeq2Seq(Task):
         checkpoint = as_checkpoint(path, format)
         if checkpoint.network != Seq2Seq.__name__:
             decoder = _for_vocabulary(checkpoint.config, decoder, decoder_tokenizer)
-            checkpoint = warm_started(checkpoint, decoder) if warm_start else checkpoint
+            if warm_start:
+                own_words = decoder_tokenizer is not None and _pieces(decoder_tokenizer) != _pieces(checkpoint.make_tokenizer())
+                checkpoint = warm_started(checkpoint, decoder, own_words=own_words)
         options |= {name: value for name, value in (("decoder", decoder), ("decoder_tokenizer", decoder_tokenizer)) if value is not None}
         return super().from_pretrained(checkpoint, **options)
 
@@ -125,10 +129,17 @@ class BertSeq2Seq(Task):
     def _read(self, x, y):
         columns, targets = super()._read(x, y)
         is_text = columns is not x and getattr(getattr(targets, "dtype", None), "kind", None) == "O"
-        if is_text and (cut := self.preprocessor.cut_targets(targets)):
+        cut, unknown = self.preprocessor.measure_targets(targets) if is_text else (0, 0.0)
+        if cut:
             warnings.warn(
                 f"{cut} of {len(targets)} targets have more than max_target_length={self.max_target_length} tokens; they are cut. Give the "
                 "model a greater max_target_length, or shorter targets",
+                stacklevel=5,
+            )
+        if unknown > MANY_UNKNOWN:
+            warnings.warn(
+                f"{unknown:.0%} of the targets' tokens are [UNK], which no answer holds: their vocabulary is not of their language. Give "
+                "the model a decoder_tokenizer of one that is; text.train_vocabulary learns it",
                 stacklevel=5,
             )
         return columns, targets
@@ -177,6 +188,10 @@ class BertSeq2Seq(Task):
         if settings.get("num_answers", self.num_answers) > 1:
             return [[each["text"] for each in answer["alternatives"]] for answer in answers]
         return [answer["text"] for answer in answers]
+
+
+def _pieces(tokenizer):
+    return None if tokenizer is None else list(tokenizer.pieces)
 
 
 def _for_vocabulary(config, decoder, tokenizer):

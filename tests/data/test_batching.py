@@ -117,9 +117,11 @@ def test_budgeted_batches_are_shuffled_anew_unless_seeded():
     assert first == second == epochs(seed=3)[0] != epochs(seed=4)[0]
 
 
-def test_a_text_longer_than_the_budget_is_told():
-    with pytest.raises(tf.errors.InvalidArgumentError, match="a text is longer than max_tokens=55"):
-        list(batch_by_tokens(with_known_lengths(), 55))
+def test_what_is_longer_than_the_budget_is_a_batch_of_its_own():
+    """As a document of many rows may be."""
+    batches = [ids.numpy().tolist() for _, ids in batch_by_tokens(with_known_lengths(), 20)]
+    assert sorted(number for ids in batches for number in ids) == list(range(100)) and max(LENGTHS) > 20
+    assert all(len(ids) == 1 or len(ids) * max(LENGTHS[number] for number in ids) <= 20 for ids in batches)
 
 
 @pytest.mark.parametrize("element", ["text", "labelled", "pair"])

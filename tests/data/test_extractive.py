@@ -102,5 +102,12 @@ def test_what_is_no_document_with_a_summary_is_named():
         extractive_labels("It rained.", "It")
     with pytest.raises(ValueError, match="sentences is one string"):
         sentence_scores("It rained.", "It")
+    for language in ("ZH", "de", None):
+        with pytest.raises(ValueError, match=f"language={language!r} is none of en, zh"):
+            extractive_labels(["a"], "a", language=language)
+    with pytest.raises(
+        ValueError, match=r"nothing to learn: no sentence of 1 documents has a word of its summary, by language='en'; Chinese"
+    ):
+        extractive_dataset([("今天下雨。我去了北京。", "我去北京")])
     with pytest.raises(ValueError, match="there is nothing to train on: none of 2 documents has a sentence"):
         extractive_dataset(tf.data.Dataset.from_tensor_slices((["", " \n"], ["a", "b"])))

@@ -36,6 +36,8 @@ def test_tokens_are_counted_as_the_model_reads_them_and_what_is_cut_is_told(mode
     assert read == {"examples": 2, "source_tokens": 5 + 6, "cut_sources": 1, "target_tokens": 5 + 3, "cut_targets": 1}
     told = "Training on 2 pairs; 1 sources have over 6 tokens, 1 targets have over 5 tokens and are cut"
     assert told in capsys.readouterr().out
+    writing._lengths(model, (["a", "b"], ["我你好", "a"]), options)
+    assert "Warning: 75% of the targets' tokens are [UNK]: the vocabulary is not of their language" in capsys.readouterr().out
     seen = writing._seen(read, 2.5)
     assert seen == {"examples_seen": 5, "source_tokens_seen": 28, "target_tokens_seen": 20, "cut_sources": 1, "cut_targets": 1}
 

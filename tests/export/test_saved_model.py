@@ -12,6 +12,7 @@ import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
 import export
+import keras_bert
 from export import __main__ as command_line
 from export import ask, saved_model, version
 from export.network import network_in_dtype
@@ -355,6 +356,11 @@ def test_top_k_of_what_answers_no_list_is_told(monkeypatch, capsys):
     with pytest.raises(SystemExit):
         command_line.main(["--model", "model", "--output", "versions", "--top_k", "2"])
     assert "--top_k: a object answers no list of best labels or words; leave it out" in capsys.readouterr().err
+    writer = keras_bert.BertSeq2Seq.__new__(keras_bert.BertSeq2Seq)
+    monkeypatch.setattr(command_line.keras_bert, "from_pretrained", lambda path: writer)
+    with pytest.raises(SystemExit):
+        command_line.main(["--model", "model", "--output", "versions", "--top_k", "2"])
+    assert "--top_k: a BertSeq2Seq answers no list" in capsys.readouterr().err
 
 
 @pytest.mark.slow

@@ -161,6 +161,9 @@ def test_soft_labels_are_trained_toward_and_come_through_every_form(model):
     expected = np.mean([np.log1p(np.exp(score)) - label * score for score, label in zip(scores, soft[0], strict=True)])
     assert model.evaluate(texts, soft, verbose=0) == pytest.approx(expected, rel=1e-4)
     dataset = tf.data.Dataset.from_tensor_slices((texts, tf.ragged.constant(soft, tf.float32)))
+    bits = tf.data.Dataset.from_tensor_slices((texts, tf.ragged.constant([[True, False, True]])))
+    as_numbers = model.evaluate(texts, [[1, 0, 1]], verbose=0)
+    assert model.evaluate(bits, verbose=0) == pytest.approx(as_numbers) == model.evaluate(texts, [(True, False, True)], verbose=0)
     for form in (dataset, dataset.batch(1)):
         assert model.evaluate(form, verbose=0) == pytest.approx(expected, rel=1e-4)
     column = model.preprocessor.encode_targets_of({"text": texts}, soft)
@@ -177,7 +180,7 @@ def test_every_form_of_training_data_is_read_alike(make):
     ragged = tf.data.Dataset.from_tensor_slices((DOCUMENTS, tf.ragged.constant(LABELS, tf.int32)))
     assert model.evaluate(ragged, verbose=0) == pytest.approx(wanted)
     assert model.evaluate(ragged.batch(4), verbose=0) == pytest.approx(wanted)
-    assert model.evaluate(ragged, max_tokens_per_batch=64, verbose=0) == pytest.approx(wanted)
+    assert model.evaluate(ragged, max_tokens_per_batch=24, verbose=0) == pytest.approx(wanted)  # documents of more rows, too
     model.pad_to_multiple_of = None  # static shapes, as a TPU wants them
     model.compile(run_eagerly=True)
     assert model.preprocess(DOCUMENTS)[features.SENTENCE_POSITIONS].shape == (7, 12)
@@ -217,6 +220,7 @@ def test_what_does_not_fit_is_named(make, model):
         (lambda: model.fit(DOCUMENTS[:1], [[0, 1]]), r"document 0 has 3 sentences \(data.split_sentences finds them\) and 2 labels"),
         (lambda: model.fit(DOCUMENTS[:1], [[0, 1, 2]]), "document 0 has the label 2; a sentence has 1 where it is chosen, 0 where"),
         (lambda: model.fit(DOCUMENTS[:1], [[0, 1, float("nan")]]), "document 0 has the label nan"),
+        (lambda: model.fit(["a", "b"], [[1], [[0, 1], [1]]]), r"document 1 has 1 sentences .* and 2 labels"),
         (lambda: model.fit(["a", "b"], [0, 1]), "the target of document 0 is 0; a list of labels, one a sentence, was expected"),
         (lambda: model.fit(["a", "b"], {"labels": [[0], [1]], "summary": ["a"]}), "2 documents with labels but 1 summaries"),
         (lambda: model.fit(["a"], {"labels": [[0]], "summary": [None]}), "the summary of document 0 is None, a NoneType; expected str"),

@@ -174,6 +174,13 @@ def test_a_decoder_begins_with_the_encoders_weights(config, tiny_tokenizer, tmp_
     assert values["decoder/embeddings/word"].shape == (8, 32)
     np.testing.assert_array_equal(values["decoder/embeddings/position"], values["embeddings/position"])
     assert {"decoder/embeddings/word", "decoder/masked_lm/bias"} <= set(model.load_report.initialised)
+    reversed_words = BertTokenizer([*tiny_tokenizer.pieces[:5], *reversed(tiny_tokenizer.pieces[5:])])  # as many pieces, but others
+    model, values = weights(decoder_tokenizer=reversed_words)
+    assert {"decoder/embeddings/word", "decoder/masked_lm/bias"} <= set(model.load_report.initialised)
+    model, values = weights(decoder_tokenizer=BertTokenizer(list(tiny_tokenizer.pieces)))
+    np.testing.assert_array_equal(values["decoder/embeddings/word"], values["embeddings/word"])
+    with pytest.raises(ValueError, match="shared=True: one set of weights has one vocabulary"):
+        BertSeq2Seq.from_pretrained(tmp_path / "bert", decoder_tokenizer=reversed_words, shared=True)
 
 
 def test_a_vocabulary_of_its_own_writes_chinese(make, tmp_path):
@@ -209,6 +216,8 @@ def test_capitals_come_from_the_source(taught):
 def test_targets_that_are_cut_are_counted_and_told(make):
     model = make(max_target_length=5)
     model.compile(run_eagerly=True)
+    with pytest.warns(UserWarning, match=r"\d+% of the targets' tokens are \[UNK\], which no answer holds: their vocabulary is not"):
+        model._read(["a b", "c"], ["我 你", "a"])
     with pytest.warns(UserWarning, match="1 of 6 targets have more than max_target_length=5 tokens; they are cut"):
         model.fit(SOURCES, TARGETS, verbose=0)
     inputs = model.preprocess(["a", "b"], TARGETS[:2])

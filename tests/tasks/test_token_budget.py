@@ -184,7 +184,7 @@ def test_a_budget_that_does_not_fit_is_told(shared_classifier, tiny_config, tiny
     predict, fit, evaluate = shared_classifier.predict, shared_classifier.fit, shared_classifier.evaluate
     for call, words in (
         (lambda: fit(TEXTS, IDS, batch_size=4, max_tokens_per_batch=64), "batch_size=4 was given beside max_tokens_per_batch=64"),
-        (lambda: predict(TEXTS, max_tokens_per_batch=31), "max_tokens_per_batch=31 leaves no room for one text of max_length=32"),
+        (lambda: predict(TEXTS, max_tokens_per_batch=31), "max_tokens_per_batch=31 leaves no room for one text of 32 tokens"),
         (lambda: predict(TEXTS, max_tokens_per_batch=64.5), r"max_tokens_per_batch=64.5 leaves no room|whole number"),
         (lambda: predict(contract, max_tokens_per_batch=64), "batches raw text, and this is none"),
         (lambda: evaluate(dataset.batch(4), max_tokens_per_batch=64), "the dataset is batched; unbatch it"),
@@ -197,5 +197,5 @@ def test_a_budget_that_does_not_fit_is_told(shared_classifier, tiny_config, tiny
         with pytest.raises(ValueError, match=words):
             call()
     static = BertClassifier(BertEncoder(tiny_config), ["a", "b"], tiny_tokenizer, pad_to_multiple_of=None)
-    with pytest.raises(ValueError, match=r"pads all to max_length=32 \(pad_to_multiple_of=None, as TPU needs\): batch_size=4 is the same"):
+    with pytest.raises(ValueError, match=r"pads all to 32 tokens \(pad_to_multiple_of=None, as TPU needs\): batch_size=4 is the same"):
         static.fit(TEXTS, IDS, max_tokens_per_batch=128)

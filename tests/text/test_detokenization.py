@@ -16,6 +16,7 @@ SENTENCES = [
     "what is the capital of france?",
     "support for tcp/ip, e-mail and c++ code...",
     "the dogs' owners don't know o'brien.",
+    "in 2008, 300 men came to 1,000,000 houses.",
     "version 2.6.32 of the kernel [see above]",
     "l'homme d'affaires",
     "see user_name@example for details",
