@@ -209,7 +209,7 @@ def test_what_cannot_be_is_told(tiny_config):
         ({"temperature": 0.0}, "temperature=0.0 is neither a positive number nor None"),
         ({"temperature": 1.0, "top_p": 1.5}, "top_p=1.5 is neither in 0"),
         ({"top_k": 5}, "are of sampling: give a temperature"),
-        ({"temperature": 1.0, "num_beams": 2}, "leave one out"),
+        ({"temperature": 1.0, "num_beams": 2}, "give num_beams=1, or no temperature"),
         ({"num_answers": 3, "num_beams": 2}, "num_answers=3 of num_beams=2"),
     ],
 )

@@ -194,7 +194,7 @@ def test_directories_of_others_and_those_that_are_not_complete_are_told(tmp_path
         prepare_pretraining_data(Corpus(texts), tmp_path, tokenizer, SETTINGS)
     with pytest.raises(FileNotFoundError, match=r"no manifest\.json; prepare_pretraining_data makes"):
         read_examples(tmp_path)
-    with pytest.raises(ValueError, match="texts/new in it, and would read what is written there; give a directory outside"):
+    with pytest.raises(ValueError, match="texts/new in it, and would read what is written there; give a path outside"):
         prepare_pretraining_data(Corpus(texts), texts / "new", tokenizer, SETTINGS)
     with pytest.raises(ValueError, match="workers=0 is not 1 or more"):
         prepare_pretraining_data(Corpus(texts), tmp_path / "new", tokenizer, SETTINGS, workers=0)

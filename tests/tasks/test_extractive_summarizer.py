@@ -160,14 +160,11 @@ def test_soft_labels_are_trained_toward_and_come_through_every_form(model):
     (scores,) = logits_by_hand(model, [split_sentences(texts[0])])
     expected = np.mean([np.log1p(np.exp(score)) - label * score for score, label in zip(scores, soft[0], strict=True)])
     assert model.evaluate(texts, soft, verbose=0) == pytest.approx(expected, rel=1e-4)
-    dataset = tf.data.Dataset.from_tensor_slices((texts, tf.ragged.constant(soft, tf.float32)))
-    bits = tf.data.Dataset.from_tensor_slices((texts, tf.ragged.constant([[True, False, True]])))
-    as_numbers = model.evaluate(texts, [[1, 0, 1]], verbose=0)
-    assert model.evaluate(bits, verbose=0) == pytest.approx(as_numbers) == model.evaluate(texts, [(True, False, True)], verbose=0)
-    for form in (dataset, dataset.batch(1)):
-        assert model.evaluate(form, verbose=0) == pytest.approx(expected, rel=1e-4)
     column = model.preprocessor.encode_targets_of({"text": texts}, soft)
-    np.testing.assert_array_equal(split_target(column)[0][0], np.array(soft[0], "float32"))  # every digit
+    of_element = model.preprocessor.element_targets(tf.constant(soft[0]))
+    for target in (column, of_element[None]):
+        np.testing.assert_array_equal(split_target(target)[0][0], np.array(soft[0], "float32"))  # every digit
+    assert model.preprocessor.element_targets(tf.constant([True, False])) == b"1 0"
 
 
 @pytest.mark.slow
@@ -180,6 +177,8 @@ def test_every_form_of_training_data_is_read_alike(make):
     ragged = tf.data.Dataset.from_tensor_slices((DOCUMENTS, tf.ragged.constant(LABELS, tf.int32)))
     assert model.evaluate(ragged, verbose=0) == pytest.approx(wanted)
     assert model.evaluate(ragged.batch(4), verbose=0) == pytest.approx(wanted)
+    as_floats = tf.data.Dataset.from_tensor_slices((DOCUMENTS, tf.ragged.constant(LABELS, tf.float32)))
+    assert model.evaluate(as_floats, verbose=0) == pytest.approx(wanted)
     assert model.evaluate(ragged, max_tokens_per_batch=24, verbose=0) == pytest.approx(wanted)  # documents of more rows, too
     model.pad_to_multiple_of = None  # static shapes, as a TPU wants them
     model.compile(run_eagerly=True)
