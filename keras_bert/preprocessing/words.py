@@ -81,7 +81,8 @@ def join_ids(ids):
     """The column of a dataset's element. Args: ids: numbers [words], or [batch, (words)] ragged. Returns: string scalar or [batch]."""
     is_ragged = isinstance(ids, tf.RaggedTensor)
     values = ids.flat_values if is_ragged else ids
-    names = tf.strings.as_string(values, shortest=values.dtype.is_floating)
+    # Nine digits of a float32 are all that it has.
+    names = tf.strings.as_string(values, precision=8, scientific=True) if values.dtype.is_floating else tf.strings.as_string(values)
     names = ids.with_flat_values(names) if is_ragged else names
     return tf.strings.reduce_join(names, axis=-1, separator=" ")
 
