@@ -153,7 +153,7 @@ def run(options, recipe, phases, strategy):
         if is_chief(strategy):
             model.encoder.trainable = True
             if options.shrink_embeddings:
-                print(f"Embedding tables, and nothing that is computed, are scaled by {shrink_embeddings(model)}.", flush=True)
+                print(f"Embedding tables are scaled by {shrink_embeddings(model)}; the model computes the same.", flush=True)
             model.save_pretrained(figures["model"])
     print_figures(figures)
 
