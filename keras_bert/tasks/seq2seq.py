@@ -105,7 +105,8 @@ class BertSeq2Seq(Task):
         if checkpoint.network != Seq2Seq.__name__:
             decoder = _for_vocabulary(checkpoint.config, decoder, decoder_tokenizer)
             if warm_start:
-                own_words = decoder_tokenizer is not None and _pieces(decoder_tokenizer) != _pieces(checkpoint.make_tokenizer())
+                reads = options["tokenizer"] if options.get("tokenizer") is not None else checkpoint.make_tokenizer()
+                own_words = decoder_tokenizer is not None and _pieces(decoder_tokenizer) != _pieces(reads)
                 checkpoint = warm_started(checkpoint, decoder, own_words=own_words)
         options |= {name: value for name, value in (("decoder", decoder), ("decoder_tokenizer", decoder_tokenizer)) if value is not None}
         return super().from_pretrained(checkpoint, **options)

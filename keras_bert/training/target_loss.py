@@ -22,7 +22,7 @@ class TargetLoss(keras.losses.Loss):
     To be written by a subclass: losses.
     """
 
-    TARGETS = "int32"
+    TARGETS = "int32"  # their dtype; float32 of a subclass whose targets are degrees
 
     def __init__(self, num_tags, tag_weights=None, *, name=None, reduction="sum_over_batch_size"):
         super().__init__(name=name, reduction=reduction, dtype="float32")

@@ -179,6 +179,8 @@ def test_a_decoder_begins_with_the_encoders_weights(config, tiny_tokenizer, tmp_
     assert {"decoder/embeddings/word", "decoder/masked_lm/bias"} <= set(model.load_report.initialised)
     model, values = weights(decoder_tokenizer=BertTokenizer(list(tiny_tokenizer.pieces)))
     np.testing.assert_array_equal(values["decoder/embeddings/word"], values["embeddings/word"])
+    model, values = weights(tokenizer=reversed_words, decoder_tokenizer=reversed_words)  # the user says what the rows are
+    np.testing.assert_array_equal(values["decoder/embeddings/word"], values["embeddings/word"])
     with pytest.raises(ValueError, match="shared=True: one set of weights has one vocabulary"):
         BertSeq2Seq.from_pretrained(tmp_path / "bert", decoder_tokenizer=reversed_words, shared=True)
 
