@@ -19,7 +19,7 @@ import side
 import tensorflow as tf
 import tensorflow_text
 
-OPS = ("_fast_bert_normalizer.so", "_fast_wordpiece_tokenizer.so", "_normalize_ops.so")
+OPS = ("_fast_wordpiece_tokenizer.so", "_normalize_ops.so")
 WARM_UPS = 3  # answers that come before those that are timed: the first ones prepare kernels
 
 

@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from keras_bert.text import ragged
+
 NONE = float("-inf")
 
 
@@ -43,7 +45,7 @@ def best_spans(start_scores, end_scores, first_pieces, counts, *, searched, most
     spans = _best_pairs(starts, start_places, ends, end_places, start_places, most, max_length)
 
     def of_examples(part, padding):
-        part = tf.RaggedTensor.from_row_lengths(part, counts, validate=False).to_tensor(padding, shape=[None, None, most])
+        part = ragged.from_lengths(part, counts).to_tensor(padding, shape=[None, None, most])
         return tf.reshape(part, tf.stack([tf.shape(counts)[0], tf.shape(part)[1] * most]))
 
     first = first_pieces[:, None]

@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from keras_bert.text import word_ids
+from keras_bert.text import ragged, word_ids
 
 _BUCKETS = 2**62  # of fingerprints of three words
 
@@ -18,13 +18,11 @@ def trigrams(tokenizer, pieces):
     if tokenizer is not None:
         numbers = word_ids(tokenizer, pieces)
         place = tf.range(tf.size(numbers.values, tf.int64))
-        begins = place == tf.gather(numbers.row_starts(), numbers.value_rowids())
+        begins = place == tf.gather(numbers.row_starts(), ragged.row_ids(numbers))
         begins |= tf.concat([tf.ones_like(begins[:1]), numbers.values[1:] != numbers.values[:-1]], axis=0)
         word = tf.cumsum(tf.cast(begins, tf.int64)) - 1
-        joined = tf.RaggedTensor.from_value_rowids(words.values, word, nrows=tf.math.count_nonzero(begins), validate=False)
-        owners = tf.boolean_mask(pieces.value_rowids(), begins)
-        joined = tf.strings.reduce_join(joined, axis=1, separator="+")
-        words = tf.RaggedTensor.from_value_rowids(joined, owners, nrows=pieces.nrows(), validate=False)
+        joined = tf.strings.unsorted_segment_join(words.values, word, tf.math.count_nonzero(begins), separator="+")
+        words = ragged.from_lengths(joined, ragged.sums(pieces.with_values(tf.cast(begins, tf.int64))))
     found = tf.strings.ngrams(words, 3, separator=" ")
     return found.with_values(tf.strings.to_hash_bucket_fast(found.values, _BUCKETS))
 
@@ -53,7 +51,7 @@ def choose_sentences(scores, lengths, repeats=None, *, num_sentences=None, share
         seen, of_sentences = tf.zeros([0], tf.bool), None
     else:
         by_sentence = repeats.values
-        document = tf.gather(scores.value_rowids(), by_sentence.value_rowids())
+        document = tf.gather(ragged.row_ids(scores), ragged.row_ids(by_sentence))
         keys = tf.strings.join([tf.strings.as_string(document), tf.strings.as_string(by_sentence.values)], separator=" ")
         different, numbers = tf.unique(keys)
         seen, of_sentences = tf.zeros_like(different, tf.bool), by_sentence.with_values(numbers)

@@ -9,6 +9,8 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from keras_bert.text import ragged
+
 
 class ContextWindows(NamedTuple):
     """Windows of all contexts, one after the other.
@@ -34,7 +36,7 @@ def cut_contexts(lengths, rooms, stride):
     Source: Devlin's "sliding window" (google-research/bert run_squad.py, convert_examples_to_features).
     """
     counts = 1 + tf.maximum(lengths - rooms + stride - 1, 0) // stride
-    examples = tf.repeat(tf.range(tf.size(counts, tf.int64)), counts)
+    examples = ragged.repeated(counts)
     starts = tf.ragged.range(counts).values * stride
     limits = tf.minimum(starts + tf.gather(rooms, examples), tf.gather(lengths, examples))
     return ContextWindows(tf.cast(counts, tf.int32), examples, starts, limits)
@@ -49,7 +51,7 @@ def sees_most(windows, lengths):
         hundredth of the window's length; the first of equals.
     """
     held = tf.ragged.range(windows.starts, windows.limits)
-    window, place = held.value_rowids(), held.values
+    window, place = ragged.row_ids(held), held.values
     limit = tf.gather(windows.limits, window)
     length = limit - tf.gather(windows.starts, window)
     context = 100 * tf.minimum(place - tf.gather(windows.starts, window), limit - 1 - place) + length  # whole numbers: no rounding

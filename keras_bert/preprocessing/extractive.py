@@ -11,7 +11,7 @@ from keras_bert.preprocessing.chosen_sentences import choose_sentences, trigrams
 from keras_bert.preprocessing.preprocessor import Rows, example_lengths
 from keras_bert.preprocessing.sentence_rows import cut_documents
 from keras_bert.preprocessing.text import TEXT, TextPreprocessor
-from keras_bert.text import characters_from_bytes
+from keras_bert.text import characters_from_bytes, ragged
 from keras_bert.text.rouge_words import LANGUAGES
 from keras_bert.text.sentence_rules import CHINESE_MARKS, CLOSING
 from keras_bert.text.sentences import find_sentences
@@ -176,30 +176,30 @@ class ExtractivePreprocessor(TextPreprocessor):
         pieces = self.tokenize(sentences.text.values)
         # A document without a sentence is read as one of an empty one, which nobody asks about.
         is_empty = tf.cast(sentences.text.row_lengths() == 0, tf.int64)
-        blank = tf.RaggedTensor.from_row_lengths(tf.zeros([0], tf.int32), tf.zeros([tf.reduce_sum(is_empty)], tf.int64))
-        blank = tf.RaggedTensor.from_row_lengths(blank, is_empty)
-        whole = tf.concat([tf.RaggedTensor.from_row_splits(pieces, sentences.text.row_splits), blank], axis=1)
+        blank = ragged.from_lengths(tf.zeros([tf.reduce_sum(is_empty)], tf.int64), is_empty)
+        lengths = ragged.side_by_side(sentences.text.with_values(pieces.row_lengths()), blank)
+        whole = lengths.with_values(ragged.from_lengths(pieces.values, lengths.values))
         tokens, rows = self._tokens(whole)
-        asked = rows.limits - tf.repeat(is_empty, rows.counts)
+        asked = rows.limits - tf.gather(is_empty, ragged.repeated(rows.counts))
         held = tf.ragged.range(rows.firsts, asked)
         starts = tf.cumsum(whole.values.row_lengths() + 2, exclusive=True)
-        places = tf.gather(starts, held.values) - tf.gather(tf.gather(starts, rows.begins), held.value_rowids())
+        places = tf.gather(starts, held.values) - tf.gather(tf.gather(starts, rows.begins), ragged.row_ids(held))
         tokens[features.SENTENCE_POSITIONS] = held.with_values(tf.cast(places, tf.int32))
-        weights = () if weights is None else tf.repeat(weights, rows.counts)
+        weights = () if weights is None else tf.gather(weights, ragged.repeated(rows.counts))
         if targets is not None:
             return Rows(tokens, rows.counts, held.with_values(_labels_of(targets, sentences.text)), weights)
         facts = {TEXT: texts, _SENTENCES: sentences.text, _STARTS: sentences.starts, _ENDS: sentences.ends}
         if self.block_trigrams:
-            facts[_TRIGRAMS] = tf.RaggedTensor.from_row_splits(trigrams(self.tokenizer, pieces), sentences.text.row_splits)
+            facts[_TRIGRAMS] = ragged.from_splits(trigrams(self.tokenizer, pieces), sentences.text.row_splits)
         return Rows(tokens, rows.counts, (), weights, facts)
 
     def _tokens(self, pieces):
         """Args: pieces: int32 tf.RaggedTensor [documents, (sentences), (pieces)]. Returns: dict of int32 [rows, (tokens)]; SentenceRows."""
         cut = self.packer.join(pieces.values)[features.INPUT_IDS]  # (sentences of all, (tokens))
-        rows = cut_documents(tf.RaggedTensor.from_row_splits(cut.row_lengths(), pieces.row_splits), self.max_length)
+        rows = cut_documents(ragged.from_splits(cut.row_lengths(), pieces.row_splits), self.max_length)
         bounds = cut.row_splits
         slots = tf.ragged.range(tf.gather(bounds, rows.begins), tf.gather(bounds, rows.limits))
-        number = tf.gather(cut.value_rowids(), slots.values) - tf.gather(rows.begins, slots.value_rowids())
+        number = tf.gather(ragged.row_ids(cut), slots.values) - tf.gather(rows.begins, ragged.row_ids(slots))
         types = number % 2 if self.type_vocab_size > 1 else tf.zeros_like(number)
         ids = tf.gather(cut.values, slots.values)
         return {features.INPUT_IDS: slots.with_values(ids), features.TOKEN_TYPE_IDS: slots.with_values(tf.cast(types, tf.int32))}, rows
@@ -243,8 +243,8 @@ class ExtractivePreprocessor(TextPreprocessor):
         of_rows = tf.ragged.boolean_mask(predictions, self.answer_inputs(inputs)[features.SENTENCE_POSITIONS] >= 0)
         if rows is None:
             return of_rows
-        counts = tf.reduce_sum(tf.RaggedTensor.from_row_lengths(of_rows.row_lengths(), rows.counts, validate=False), axis=1)
-        return tf.RaggedTensor.from_row_lengths(of_rows.values, counts, validate=False)
+        counts = ragged.sums(ragged.from_lengths(of_rows.row_lengths(), rows.counts))
+        return ragged.from_lengths(of_rows.values, counts)
 
     def decode(self, predictions, inputs, rows):
         scores = self._scores(predictions, inputs, rows)
@@ -259,7 +259,7 @@ class ExtractivePreprocessor(TextPreprocessor):
             starts, ends = (text.with_values(tf.cast(part.values, tf.int32)) for part in bounds)
         index = tf.ragged.range(tf.cast(scores.row_lengths(), tf.int32), row_splits_dtype=tf.int64)
         parts = (text, starts, ends, tf.sigmoid(scores), index)
-        held = [tf.ragged.boolean_mask(part, chosen) for part in parts]
+        held = [ragged.masked(part, chosen.values) for part in parts]
         fields = {f"sentence_{name}": part.to_tensor() for name, part in zip(SENTENCE_FIELDS, held, strict=True)}
         return {"text": _joined(held[0]), **fields, SENTENCE_COUNT: tf.cast(held[0].row_lengths(), tf.int32)}
 
@@ -267,7 +267,7 @@ class ExtractivePreprocessor(TextPreprocessor):
         """What is known of rows without their text. Returns: dict."""
         places = self.answer_inputs(inputs)[features.SENTENCE_POSITIONS]
         starts = tf.ragged.boolean_mask(places, places >= 0)
-        row, number = starts.value_rowids(), tf.range(tf.size(starts.values, tf.int64))
+        row, number = ragged.row_ids(starts), tf.range(tf.size(starts.values, tf.int64))
         is_last = number == tf.gather(starts.row_limits(), row) - 1
         length = tf.reduce_sum(inputs[features.ATTENTION_MASK], axis=1)
         ends = starts.with_values(tf.where(is_last, tf.gather(length, row), tf.roll(starts.values, -1, axis=0)))
@@ -323,4 +323,4 @@ def _joined(sentences):
     """Args: sentences: string tf.RaggedTensor [documents, (sentences)]. Returns: string [documents], see the class."""
     is_chinese = tf.strings.regex_full_match(sentences.values, f"(?s).*[{CHINESE_MARKS}][{CLOSING}]*")
     spaced = tf.strings.join([sentences.values, tf.where(is_chinese | (sentences.values == ""), "", " ")])
-    return tf.strings.regex_replace(tf.strings.reduce_join(sentences.with_values(spaced), axis=1), " $", "")
+    return tf.strings.regex_replace(ragged.joined(sentences.with_values(spaced)), " $", "")

@@ -8,6 +8,7 @@ import tensorflow as tf
 from keras_bert.labels import Labels
 from keras_bert.preprocessing.tagging import ENTITY_COUNT, ENTITY_FIELDS, TAGS, WORD_COUNT, WORDS, TaggingPreprocessor
 from keras_bert.problem_type import SOFTMAX, activate
+from keras_bert.text import ragged
 
 INTENT, SLOTS = "intent", "slots"  # targets, and outputs of the network
 INTENT_SCORE, INTENT_PROBABILITIES, SLOT_COUNT = "intent_score", "intent_probabilities", "slot_count"
@@ -68,7 +69,7 @@ class IntentSlotsPreprocessor(TaggingPreprocessor):
     def _targets_of_rows(self, targets, pieces, windows):
         intents, tags = tf.unstack(tf.strings.split(targets, " ", maxsplit=1).to_tensor("", shape=[None, 2]), axis=1)
         ids = tf.strings.to_number(intents, tf.int32)
-        return {INTENT: tf.repeat(ids, windows.counts), SLOTS: super()._targets_of_rows(tags, pieces, windows)}
+        return {INTENT: tf.gather(ids, ragged.repeated(windows.counts)), SLOTS: super()._targets_of_rows(tags, pieces, windows)}
 
     def pad(self, rows, *, multiple_of=None):
         if not isinstance(rows.targets, dict):
@@ -98,7 +99,7 @@ class IntentSlotsPreprocessor(TaggingPreprocessor):
         """Probabilities of utterances. Args: rows: Rows, or None: each row is one. Returns: float32 [examples, intents]."""
         logits = predictions[INTENT]
         if rows is not None:
-            logits = tf.reduce_mean(tf.RaggedTensor.from_row_lengths(logits, rows.counts, validate=False), axis=1)
+            logits = tf.reduce_mean(ragged.from_lengths(logits, rows.counts), axis=1)
         return activate(logits, SOFTMAX)
 
     def get_config(self):

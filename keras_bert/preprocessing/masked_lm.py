@@ -5,6 +5,7 @@ import tensorflow as tf
 from keras_bert import features
 from keras_bert.preprocessing.text import TextPreprocessor
 from keras_bert.problem_type import SOFTMAX, activate
+from keras_bert.text import ragged
 
 WORDS, SCORES, COUNT = "words", "scores", "count"
 
@@ -36,21 +37,17 @@ class MaskedLMPreprocessor(TextPreprocessor):
         parts = tf.strings.split(strings, self.tokenizer.MASK)  # (B, (parts)): one more than there are masks
         pieces = self.tokenizer.tokenize(parts.values)
         # Before each part but a row's first stands a mask.
-        masks = tf.ones_like(parts.value_rowids(), tf.int64) - tf.scatter_nd(
-            tf.boolean_mask(parts.row_starts(), parts.row_lengths() > 0)[:, None],
-            tf.ones_like(tf.boolean_mask(parts.row_starts(), parts.row_lengths() > 0)),
-            tf.shape(parts.value_rowids(), tf.int64),
-        )
+        row = ragged.row_ids(parts)
+        masks = tf.cast(tf.range(tf.size(row, tf.int64)) > tf.gather(parts.row_starts(), row), tf.int64)
         mask_ids = tf.fill([tf.reduce_sum(masks)], tf.constant(self.tokenizer.mask_id, tf.int32))
-        pieces = tf.concat([tf.RaggedTensor.from_row_lengths(mask_ids, masks), pieces], axis=1)
-        return parts.with_values(pieces).merge_dims(1, 2)
+        pieces = ragged.side_by_side(ragged.from_lengths(mask_ids, masks), pieces)
+        return ragged.merged(parts.with_values(pieces))
 
     def answer_inputs(self, inputs):
-        positions = tf.where(self._is_mask(inputs))  # of each mask: row, place
-        ragged = tf.RaggedTensor.from_value_rowids(
-            tf.cast(positions[:, 1], tf.int32), positions[:, 0], nrows=tf.shape(inputs[features.INPUT_IDS], tf.int64)[0]
-        )
-        return inputs | {features.MASKED_POSITIONS: ragged.to_tensor(0)}
+        is_mask = self._is_mask(inputs)
+        places = tf.cast(tf.where(is_mask)[:, 1], tf.int32)
+        positions = ragged.from_lengths(places, tf.math.count_nonzero(is_mask, axis=1))
+        return inputs | {features.MASKED_POSITIONS: positions.to_tensor(0)}
 
     def decode(self, predictions, inputs, rows):
         likely = activate(predictions, SOFTMAX)  # (B, M, V)

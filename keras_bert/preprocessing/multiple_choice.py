@@ -11,6 +11,7 @@ from keras_bert.preprocessing import parts as part_lib
 from keras_bert.preprocessing.columns import TEXT, text_columns
 from keras_bert.preprocessing.text import TextPreprocessor
 from keras_bert.problem_type import SOFTMAX, activate
+from keras_bert.text import ragged
 
 CHOICES = "choices"
 CHOICE, CHOICE_TEXT, SCORE, PROBABILITIES, COUNT = "choice", "text", "score", "probabilities", "count"
@@ -103,7 +104,7 @@ class MultipleChoicePreprocessor(TextPreprocessor):
         counts = tf.reduce_max(tf.where(choices == "", tf.zeros([], tf.int64), places[None]), axis=1)  # up to the last that is there
         counts = tf.maximum(counts, 0)  # of no choices at all, the least number
         text = self.tokenize(columns[TEXT])
-        owner = tf.repeat(tf.range(tf.size(counts, tf.int64)), counts)
+        owner = ragged.repeated(counts)
         of_choices = self.tokenize(tf.boolean_mask(choices, tf.sequence_mask(counts, tf.shape(choices)[1])))
         tokens = self.packer.join(tf.gather(text, owner), of_choices)
         if self.type_vocab_size == 1:

@@ -11,6 +11,7 @@ The network reads [examples * parts, length], and what it gives is joined: the l
 import tensorflow as tf
 
 from keras_bert import features
+from keras_bert.text import ragged
 
 PART_LENGTHS = "part_lengths"  # beside the ids in Rows: int64 tf.RaggedTensor [examples, (parts)], tokens of each part
 
@@ -25,8 +26,8 @@ def side_by_side(tokens, counts):
     Returns: dict of int32 tf.RaggedTensor [examples, (tokens of all its parts)], and PART_LENGTHS.
     """
     lengths = tokens[features.INPUT_IDS].row_lengths()
-    wide = {name: tf.RaggedTensor.from_row_lengths(part, counts, validate=False).merge_dims(1, 2) for name, part in tokens.items()}
-    return wide | {PART_LENGTHS: tf.RaggedTensor.from_row_lengths(lengths, counts, validate=False)}
+    wide = {name: ragged.merged(ragged.from_lengths(part, counts)) for name, part in tokens.items()}
+    return wide | {PART_LENGTHS: ragged.from_lengths(lengths, counts)}
 
 
 def pad_parts(packer, tokens, *, multiple_of=None, parts=None, few_shapes=False):
@@ -38,11 +39,7 @@ def pad_parts(packer, tokens, *, multiple_of=None, parts=None, few_shapes=False)
     Returns: dict of int32 [examples, parts * length], and features.PART_MASK [examples, parts].
     """
     lengths = tokens[PART_LENGTHS]
-    single = {
-        name: tf.RaggedTensor.from_row_lengths(part.values, lengths.values, validate=False)
-        for name, part in tokens.items()
-        if name != PART_LENGTHS
-    }
+    single = {name: ragged.from_lengths(part.values, lengths.values) for name, part in tokens.items() if name != PART_LENGTHS}
     padded = packer.pad(single, multiple_of=multiple_of)  # [parts of all, length]
     counts = lengths.row_lengths()
     most = tf.constant(parts, tf.int64) if parts is not None else tf.maximum(lengths.bounding_shape(axis=1), 1)
@@ -51,7 +48,7 @@ def pad_parts(packer, tokens, *, multiple_of=None, parts=None, few_shapes=False)
     wide = {}
     for name, part in padded.items():
         padding = packer.tokenizer.pad_id if name == features.INPUT_IDS else 0
-        places = tf.stack([lengths.value_rowids(), tf.ragged.range(counts).values], axis=1)
+        places = tf.stack([ragged.row_ids(lengths), tf.ragged.range(counts).values], axis=1)
         empty = tf.fill(tf.stack([tf.size(counts, tf.int64), most, length]), tf.constant(padding, part.dtype))
         wide[name] = tf.reshape(tf.tensor_scatter_nd_update(empty, places, part), tf.stack([-1, most * length]))
     wide[features.PART_MASK] = tf.sequence_mask(counts, most, dtype=tf.int32)

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from keras_bert import features
+from keras_bert.text import ragged
 
 
 class PredicateRows(NamedTuple):
@@ -55,7 +56,7 @@ def predicate_rows(packer, pieces, predicates, *, type_vocab_size, segment):
     ends = tf.cumsum(lengths)
     firsts = ends - lengths
     bounds = tf.concat([[0], ends], axis=0)
-    sentence = predicates.value_rowids()
+    sentence = ragged.row_ids(predicates)
     first_of_sentence = tf.gather(pieces.row_starts(), sentence)
     begin, stop = (tf.gather(bounds, place) for place in (first_of_sentence, tf.gather(pieces.row_limits(), sentence)))
     predicate = first_of_sentence + predicates.values
@@ -71,19 +72,19 @@ def predicate_rows(packer, pieces, predicates, *, type_vocab_size, segment):
     numbers = tf.ragged.range(start, tf.gather(bounds, last))
     marks = numbers.with_values(
         tf.cast(
-            (numbers.values >= tf.gather(own_start, numbers.value_rowids()))
-            & (numbers.values < tf.gather(own_end, numbers.value_rowids())),
+            (numbers.values >= tf.gather(own_start, ragged.row_ids(numbers)))
+            & (numbers.values < tf.gather(own_end, ragged.row_ids(numbers))),
             tf.int32,
         )
     )
     second = tf.gather(words.values, tf.ragged.range(own_start, own_start + shown)) if segment else None
     tokens = packer.join(tf.gather(words.values, numbers), second)
     rows = tf.size(predicate, tf.int64)
-    special = tf.RaggedTensor.from_uniform_row_length(tf.zeros([rows], tf.int32), 1)
+    special = ragged.column(0, rows)
     types = [special, marks, special, *([tf.ones_like(second), special + 1] if segment else [])]
-    types = tf.concat(types, axis=1)
+    types = ragged.side_by_side(*types)
     tokens[features.TOKEN_TYPE_IDS] = types if type_vocab_size > 1 else tf.zeros_like(types)
     held = tf.ragged.range(first, last)
-    row = held.value_rowids()
+    row = ragged.row_ids(held)
     tokens[features.WORD_POSITIONS] = held.with_values(tf.cast(tf.gather(firsts, held.values) - tf.gather(start, row), tf.int32) + 1)
     return PredicateRows(tokens, held.with_values(held.values - tf.gather(first_of_sentence, row)))

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from keras_bert import features
+from keras_bert.text import ragged
 
 
 class Rows(NamedTuple):
@@ -43,7 +44,7 @@ def take_examples(rows, examples):
 def example_lengths(rows):
     """The tokens of each example's longest row. Args: rows: Rows. Returns: int32 [examples]."""
     lengths = tf.cast(rows.tokens[features.INPUT_IDS].row_lengths(), tf.int32)
-    return tf.reduce_max(tf.RaggedTensor.from_row_lengths(lengths, rows.counts, validate=False), axis=1)
+    return tf.reduce_max(ragged.from_lengths(lengths, rows.counts), axis=1)
 
 
 def fill_up(batch, examples):

@@ -12,7 +12,7 @@ from keras_bert.preprocessing.context_windows import cut_contexts, sees_most
 from keras_bert.preprocessing.preprocessor import Preprocessor, Rows, example_lengths
 from keras_bert.preprocessing.spans import Spans, place_spans
 from keras_bert.preprocessing.word_pieces import ENDS, STARTS, TEXT
-from keras_bert.text import BertPacker, characters_from_bytes
+from keras_bert.text import BertPacker, characters_from_bytes, ragged
 
 QUESTION, CONTEXT = column_lib.QUESTION, column_lib.CONTEXT
 ALTERNATIVE_FIELDS = ("text", "start", "end", "score")
@@ -208,7 +208,7 @@ class QuestionAnsweringPreprocessor(Preprocessor):
         if rows is not None:
             read = _as_read(contexts, starts, ends, rows.facts[STARTS].row_lengths())
             spans = better_of(spans, spans_over_windows(*read, **options))
-        none = tf.reduce_min(tf.RaggedTensor.from_row_lengths(tf.reduce_sum(predictions[:, 0], axis=-1), counts, validate=False), axis=1)
+        none = tf.reduce_min(ragged.from_lengths(tf.reduce_sum(predictions[:, 0], axis=-1), counts), axis=1)
         found = Spans(spans.starts, spans.ends, tf.zeros_like(spans.starts), spans.counts)
         if rows is None:
             text, start, end = tf.fill(tf.shape(found.starts), ""), found.starts, found.ends + 1
@@ -291,7 +291,7 @@ def _pieces_of(targets, contexts, starts, ends):
     start, end = tf.unstack(tf.cast(targets, tf.int64), axis=1)
 
     def count(part, bound, is_before):
-        return tf.reduce_sum(part.with_values(tf.cast(is_before(part.values, tf.gather(bound, part.value_rowids())), tf.int64)), axis=1)
+        return ragged.sums(part.with_values(tf.cast(is_before(part.values, tf.gather(bound, ragged.row_ids(part))), tf.int64)))
 
     first, last = count(ends, start, tf.less_equal), count(starts, end, tf.less) - 1
     return first, tf.where(start < 0, tf.constant(-1, tf.int64), last)
@@ -314,7 +314,7 @@ def _as_read(contexts, starts, ends, lengths):
     least_ends = tf.broadcast_to(contexts.limits[:, None], tf.shape(starts))
     # Pieces may start answers where they are read from: there each stands once, in order.
     parts = (tf.boolean_mask(part, contexts.may_start) for part in (starts, ends, least_ends))
-    parts = (tf.RaggedTensor.from_row_lengths(part, lengths, validate=False) for part in parts)
+    parts = (ragged.from_lengths(part, lengths) for part in parts)
     return [part.to_tensor(padding) for part, padding in zip(parts, (NONE, NONE, 0), strict=True)]
 
 

@@ -13,6 +13,7 @@ from keras_bert.preprocessing.spans import Spans, find_spans, mean_over, place_s
 from keras_bert.preprocessing.tagging import PADDING, TaggingPreprocessor
 from keras_bert.preprocessing.word_pieces import ENDS, STARTS, TEXT
 from keras_bert.problem_type import SOFTMAX, activate
+from keras_bert.text import ragged
 
 WORDS, PREDICATES, ROLES = word_lib.WORDS, "predicates", "roles"
 WORD_COUNT, FRAME_COUNT, ROLE_COUNT = "word_count", "frame_count", "role_count"
@@ -128,8 +129,8 @@ class RoleLabelingPreprocessor(TaggingPreprocessor):
 
     def element_targets(self, targets):
         if targets.dtype == tf.string:
-            ragged = targets if isinstance(targets, tf.RaggedTensor) else tf.RaggedTensor.from_tensor(targets)
-            targets = ragged.with_flat_values(self.labels.encode_in_graph(ragged.flat_values))
+            tags = targets if isinstance(targets, tf.RaggedTensor) else tf.RaggedTensor.from_tensor(targets)
+            targets = tags.with_flat_values(self.labels.encode_in_graph(tags.flat_values))
         return predicate_lib.join_roles(targets)
 
     def encode_targets_of(self, columns, targets):
@@ -153,7 +154,7 @@ class RoleLabelingPreprocessor(TaggingPreprocessor):
 
     def _given(self, column, pieces):
         given = predicate_lib.split_predicates(column)
-        words = tf.gather(pieces.row_lengths(), given.value_rowids())
+        words = tf.gather(pieces.row_lengths(), ragged.row_ids(given))
         inside = tf.debugging.assert_equal(
             (given.values >= 0) & (given.values < words), True, "a predicate is out of its sentence; the predicates and words of the batch:"
         )
@@ -179,12 +180,12 @@ class RoleLabelingPreprocessor(TaggingPreprocessor):
         roles = self._roles_of(targets, pieces, given)
         tokens, windows = self._windows(pieces)
         marked = self._predicate_rows(pieces, given)
-        sentence = given.value_rowids()
+        sentence = ragged.row_ids(given)
         is_predicate = tf.math.unsorted_segment_max(
             tf.ones_like(sentence, tf.int32), tf.gather(pieces.row_starts(), sentence) + given.values, pieces.values.nrows(tf.int64)
         )
         asked = tf.gather(tf.maximum(is_predicate, 0), windows.words)  # no predicate at all is the least number
-        of_rows = marked.words.value_rowids()
+        of_rows = ragged.row_ids(marked.words)
         wanted = marked.words.with_values(
             tf.gather(roles.values.values, tf.gather(roles.values.row_starts(), of_rows) + marked.words.values)
         )
@@ -193,7 +194,7 @@ class RoleLabelingPreprocessor(TaggingPreprocessor):
             return words.with_values(tf.fill([tf.size(words.values)], PADDING))
 
         counts = windows.counts + tf.cast(given.row_lengths(), tf.int32)
-        owner = tf.concat([tf.repeat(tf.range(tf.size(windows.counts, tf.int64)), windows.counts), sentence], axis=0)
+        owner = tf.concat([ragged.repeated(windows.counts), sentence], axis=0)
         order = tf.argsort(owner, stable=True)
 
         def joined(first, second):
@@ -201,12 +202,12 @@ class RoleLabelingPreprocessor(TaggingPreprocessor):
 
         tokens = {name: joined(part, marked.tokens[name]) for name, part in tokens.items()}
         targets = {ROLES: joined(none_of(windows.words), wanted), PREDICATES: joined(asked, none_of(marked.words))}
-        return Rows(tokens, counts, targets, () if weights is None else tf.repeat(weights, counts))
+        return Rows(tokens, counts, targets, () if weights is None else tf.gather(weights, ragged.repeated(counts)))
 
     def _roles_of(self, targets, pieces, given):
         """Returns: int32 tf.RaggedTensor [sentences, (predicates), (words)], of as many as there are."""
         roles = predicate_lib.split_roles(targets)
-        words = tf.gather(pieces.row_lengths(), roles.value_rowids())
+        words = tf.gather(pieces.row_lengths(), ragged.row_ids(roles))
         checks = [
             tf.debugging.assert_equal(
                 given.row_lengths(), roles.row_lengths(), "a sentence has not as many rows of tags as predicates; both of the batch:"
@@ -246,7 +247,7 @@ class RoleLabelingPreprocessor(TaggingPreprocessor):
         predicate = rows.facts[_PREDICATE]
         frame = tf.ragged.range(predicate.row_lengths()).values
         word = places[:, 1] + tf.gather(rows.facts[_FIRST_WORD].values, places[:, 0])
-        index = tf.stack([tf.gather(predicate.value_rowids(), places[:, 0]), tf.gather(frame, places[:, 0]), word], axis=1)
+        index = tf.stack([tf.gather(ragged.row_ids(predicate), places[:, 0]), tf.gather(frame, places[:, 0]), word], axis=1)
         words = tf.cast(tf.reduce_max(rows.facts[WORD_COUNT]), tf.int64)
         shape = tf.stack([predicate.nrows(), predicate.bounding_shape(axis=1), words, len(self.labels)])
         return {ROLES: tf.scatter_nd(index, tf.gather_nd(probabilities, places), shape)}
@@ -258,9 +259,9 @@ class RoleLabelingPreprocessor(TaggingPreprocessor):
         facts = dict(facts)
         pieces = facts.pop(_PIECES)
         scores = self._detected(predictions, inputs, pieces)
-        found = scores.with_values(scores.values >= self.threshold)
+        found = scores.values >= self.threshold
         words = scores.with_values(tf.ragged.range(scores.row_lengths()).values)
-        return self._rows_of(pieces, tf.ragged.boolean_mask(words, found), tf.ragged.boolean_mask(scores, found), facts)
+        return self._rows_of(pieces, ragged.masked(words, found), ragged.masked(scores, found), facts)
 
     def decode(self, predictions, inputs, rows):
         predicate = rows.facts[_PREDICATE]
@@ -291,14 +292,14 @@ class RoleLabelingPreprocessor(TaggingPreprocessor):
 
     def _roles(self, predicate, first_word, spans, score, text):
         """The roles of rows to those of sentences."""
-        counts = tf.reduce_sum(predicate.with_values(spans.counts), axis=1)
+        counts = ragged.sums(predicate.with_values(spans.counts))
         real = spans.mask
         row = tf.where(real)[:, 0]
         first = tf.cast(tf.gather(first_word.values, row), tf.int32)
         frame = tf.cast(tf.gather(tf.ragged.range(predicate.row_lengths()).values, row), tf.int32)
 
         def of_sentences(values, padding):
-            return tf.RaggedTensor.from_row_lengths(values, counts, validate=False).to_tensor(padding)
+            return ragged.from_lengths(values, counts).to_tensor(padding)
 
         def of_rows(part):
             return tf.boolean_mask(part, real)
@@ -328,7 +329,7 @@ class RoleLabelingPreprocessor(TaggingPreprocessor):
         """How probably each word is a predicate. Returns: float32 tf.RaggedTensor [sentences, (words)]."""
         probabilities = activate(predictions[PREDICATES], SOFTMAX)[:, :, 1]
         flat = tf.boolean_mask(probabilities, inputs[features.WORD_POSITIONS] > 0)  # each word once, in order
-        return tf.RaggedTensor.from_row_splits(flat, pieces.row_splits, validate=False)
+        return ragged.from_splits(flat, pieces.row_splits)
 
     def _facts_of(self, inputs):
         """What ids alone tell: the pieces of their words, of which each row is a sentence."""
@@ -345,8 +346,8 @@ class RoleLabelingPreprocessor(TaggingPreprocessor):
         of_word = tf.math.unsorted_segment_sum(
             tf.ones_like(tf.boolean_mask(number, kept)), tf.boolean_mask(number, kept), tf.reduce_sum(words)
         )
-        pieces = tf.RaggedTensor.from_row_lengths(tf.boolean_mask(ids, kept), of_word, validate=False)
-        return {_PIECES: self._cut(tf.RaggedTensor.from_row_lengths(pieces, words, validate=False), self._sentence_room)}
+        pieces = ragged.from_lengths(tf.boolean_mask(ids, kept), of_word)
+        return {_PIECES: self._cut(ragged.from_lengths(pieces, words), self._sentence_room)}
 
     def get_config(self):
         names = ("max_length", "pad_to_multiple_of", "type_vocab_size", "stride", "crf", "predicate_segment", "threshold")

@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from keras_bert.text import ragged
+
 
 class SentenceRows(NamedTuple):
     """Rows of all documents, one after the other.
@@ -37,7 +39,7 @@ def cut_documents(lengths, most):
     starts = ends - lengths.values
     last = lengths.row_limits()
     fits = tf.cast(tf.searchsorted(ends, starts + most, "right"), tf.int64)
-    limits = tf.minimum(fits, tf.gather(last, lengths.value_rowids()))  # of a row that would begin at each sentence
+    limits = tf.minimum(fits, tf.gather(last, ragged.row_ids(lengths)))  # of a row that would begin at each sentence
     is_first = tf.zeros_like(starts, tf.bool)
 
     def mark(place, is_first):
@@ -48,7 +50,7 @@ def cut_documents(lengths, most):
     shapes = {"shape_invariants": (last.shape, is_first.shape), "parallel_iterations": 1}
     _, is_first = tf.while_loop(lambda place, _: tf.reduce_any(place < last), mark, (lengths.row_starts(), is_first), **shapes)
     firsts = tf.where(is_first)[:, 0]
-    documents = tf.gather(lengths.value_rowids(), firsts)
+    documents = tf.gather(ragged.row_ids(lengths), firsts)
     counts = tf.math.unsorted_segment_sum(tf.ones_like(firsts, tf.int32), documents, lengths.nrows())
     limits = tf.gather(limits, firsts)
     earliest = tf.cast(tf.searchsorted(starts, tf.gather(ends, limits - 1) - most, "left"), tf.int64)

@@ -10,6 +10,7 @@ from keras_bert.generation import Generation
 from keras_bert.preprocessing import columns as column_lib
 from keras_bert.preprocessing.preprocessor import Rows, example_lengths
 from keras_bert.preprocessing.text import TEXT, TextPreprocessor
+from keras_bert.text import ragged
 from keras_bert.text.detokenization import Detokenizer
 from keras_bert.text.letter_case import restore_case
 from keras_bert.text.serialization import tokenizer_from_config, tokenizer_to_config
@@ -186,14 +187,11 @@ class Seq2SeqPreprocessor(TextPreprocessor):
         if targets is None:
             return rows._replace(facts={TEXT: columns[TEXT]} if self.restore_case else ())
         writes = self.target_tokenizer
-        pieces = writes.tokenize(targets)[:, : self.max_target_length - 2]
-        count = pieces.nrows(out_type=tf.int64)
-
-        def column(token_id):
-            return tf.RaggedTensor.from_uniform_row_length(tf.fill([count], tf.constant(token_id, tf.int32)), 1)
-
-        tokens = rows.tokens | {features.DECODER_INPUT_IDS: tf.concat([column(writes.cls_id), pieces], axis=1)}
-        return Rows(tokens, rows.counts, tf.concat([pieces, column(writes.sep_id)], axis=1), rows.weights)
+        pieces = writes.tokenize(targets)
+        pieces = ragged.first_of_rows(pieces, tf.minimum(pieces.row_lengths(), self.max_target_length - 2))
+        cls, sep = (ragged.column(token_id, pieces.nrows()) for token_id in (writes.cls_id, writes.sep_id))
+        tokens = rows.tokens | {features.DECODER_INPUT_IDS: ragged.side_by_side(cls, pieces)}
+        return Rows(tokens, rows.counts, ragged.side_by_side(pieces, sep), rows.weights)
 
     def pad(self, rows, *, multiple_of=None):
         padded = self.packer.pad(rows.tokens, multiple_of=multiple_of)

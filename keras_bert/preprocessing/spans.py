@@ -5,7 +5,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from keras_bert.preprocessing.word_pieces import ENDS, STARTS, TEXT
-from keras_bert.text import characters_from_bytes
+from keras_bert.text import characters_from_bytes, ragged
 
 _MOST_ACCENT_BYTES = 32  # looked at behind a span
 
@@ -108,4 +108,4 @@ def _slices(text, starts, ends):
     bases = letters.row_starts()[:, None]
     first, stop = (tf.reshape(tf.cast(part, tf.int64) + bases, [-1]) for part in (starts, ends))
     slices = tf.gather(letters.values, tf.ragged.range(first, stop))
-    return tf.reshape(tf.strings.reduce_join(slices, axis=1), tf.shape(starts))
+    return tf.reshape(ragged.joined(slices), tf.shape(starts))

@@ -13,7 +13,7 @@ from keras_bert.preprocessing.spans import find_spans, mean_over, place_spans, w
 from keras_bert.preprocessing.windows import cut_windows, longest_word
 from keras_bert.preprocessing.word_pieces import cut_long_words, pieces_of_texts, pieces_of_words
 from keras_bert.problem_type import SOFTMAX, activate
-from keras_bert.text import BertPacker
+from keras_bert.text import BertPacker, ragged
 
 TEXT, WORDS = column_lib.TEXT, word_lib.WORDS
 TAGS, WORD_COUNT, ENTITY_COUNT = "tags", "word_count", "entity_count"
@@ -136,7 +136,7 @@ class TaggingPreprocessor(Preprocessor):
     def rows(self, columns, targets=None, weights=None, *, seed=None):
         pieces, facts = self._pieces(columns, self._room)
         tokens, windows = self._windows(pieces)
-        weights = () if weights is None else tf.repeat(weights, windows.counts)
+        weights = () if weights is None else tf.gather(weights, ragged.repeated(windows.counts))
         if targets is None:
             return Rows(tokens, windows.counts, (), weights, facts())
         # What only an answer wants is not made while a model learns.
@@ -158,7 +158,7 @@ class TaggingPreprocessor(Preprocessor):
         words = pieces.values
         windows = cut_windows(pieces.with_values(words.row_lengths()), self._room, self._stride)
         tokens = self.packer.join(_slices(words.values, windows.starts, windows.limits))
-        firsts = tf.gather(words.row_starts(), windows.words.values) - tf.gather(windows.starts, windows.words.value_rowids())
+        firsts = tf.gather(words.row_starts(), windows.words.values) - tf.gather(windows.starts, ragged.row_ids(windows.words))
         tokens[features.WORD_POSITIONS] = windows.words.with_values(tf.cast(firsts, tf.int32) + 1)  # behind [CLS]
         return tokens, windows
 
@@ -247,11 +247,11 @@ class TaggingPreprocessor(Preprocessor):
         of_rows = tf.reduce_sum(tf.cast(is_word, tf.int32), axis=1)
         if rows is None:
             return predictions, of_rows, chain
-        counts = tf.reduce_sum(tf.RaggedTensor.from_row_lengths(of_rows, rows.counts, validate=False), axis=1)
+        counts = ragged.sums(ragged.from_lengths(of_rows, rows.counts))
         flat = tf.boolean_mask(predictions, is_word)  # (words of all, labels): each word once, in order
         # A place for one word at least: a chain of none is nothing.
         shape = tf.stack([-1, tf.maximum(tf.reduce_max(counts), 1), len(self.labels)])
-        return tf.RaggedTensor.from_row_lengths(flat, counts, validate=False).to_tensor(shape=shape), counts, chain
+        return ragged.from_lengths(flat, counts).to_tensor(shape=shape), counts, chain
 
     def get_config(self):
         names = ("max_length", "pad_to_multiple_of", "type_vocab_size", "stride", "scheme", "crf")

@@ -2,6 +2,8 @@
 
 import tensorflow as tf
 
+from keras_bert.text import ragged
+
 HEAD, TAIL, HEAD_TAIL, WINDOWS = "head", "tail", "head_tail", "windows"
 TRUNCATIONS = (HEAD, TAIL, HEAD_TAIL, WINDOWS)
 
@@ -27,9 +29,9 @@ def keep_ends(pieces, head, tail):
     """
     lengths = pieces.row_lengths()
     places = tf.ragged.range(lengths).values
-    of = tf.gather(lengths, pieces.value_rowids())
+    of = tf.gather(lengths, ragged.row_ids(pieces))
     kept = (places < head) | (places >= of - tail) | (of <= head + tail)
-    return tf.RaggedTensor.from_row_lengths(tf.boolean_mask(pieces.values, kept), tf.minimum(lengths, head + tail), validate=False)
+    return ragged.from_lengths(tf.boolean_mask(pieces.values, kept), tf.minimum(lengths, head + tail))
 
 
 def overlapping_rows(pieces, room, stride, most=None):
@@ -46,7 +48,7 @@ def overlapping_rows(pieces, room, stride, most=None):
     lengths = pieces.row_lengths()
     wanted = 1 + tf.maximum(lengths - room + stride - 1, 0) // stride
     counts = wanted if most is None else tf.minimum(wanted, most)
-    text = tf.repeat(tf.range(pieces.nrows(tf.int64)), counts)
+    text = ragged.repeated(counts)
     starts = tf.minimum(tf.ragged.range(counts).values * stride, tf.maximum(tf.gather(lengths, text) - room, 0))
     limits = tf.minimum(starts + room, tf.gather(lengths, text))
     base = tf.gather(pieces.row_starts(), text)

@@ -9,6 +9,8 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from keras_bert.text import ragged
+
 
 class Windows(NamedTuple):
     """Windows of all sentences, one after the other.
@@ -45,10 +47,10 @@ def cut_windows(lengths, room, stride):
     """
     ends = tf.cumsum(lengths.values)  # of each word, in pieces through all sentences
     firsts = ends - lengths.values
-    pieces = tf.reduce_sum(lengths, axis=1)  # (S)
+    pieces = ragged.sums(lengths)  # (S)
     bases = tf.cumsum(pieces, exclusive=True)
     counts = tf.where(pieces <= room, tf.ones_like(pieces), (pieces - room + stride - 1) // stride + 1)
-    sentence = tf.repeat(tf.range(tf.size(counts, tf.int64)), counts)  # of each window
+    sentence = ragged.repeated(counts)  # of each window
     number = tf.ragged.range(counts).values
     of = tf.gather(pieces, sentence)
     is_last = number == tf.gather(counts, sentence) - 1
@@ -69,10 +71,10 @@ def cut_windows(lengths, room, stride):
 def _read_from(first_word, last_word, starts, limits, firsts, ends):
     """The words that each window is asked about. Returns: int64 tf.RaggedTensor [windows, (words)]."""
     held = tf.ragged.range(first_word, last_word)  # (windows, (words))
-    window, words = held.value_rowids(), held.values
+    window, words = ragged.row_ids(held), held.values
     context = tf.minimum(tf.gather(firsts, words) - tf.gather(starts, window), tf.gather(limits, window) - tf.gather(ends, words))
     count = tf.size(firsts, tf.int64)
     most = tf.math.unsorted_segment_max(context, words, count)
     is_best = context == tf.gather(most, words)
     first_best = tf.math.unsorted_segment_min(tf.where(is_best, window, tf.int64.max), words, count)
-    return tf.ragged.boolean_mask(held, held.with_values(tf.gather(first_best, words) == window))
+    return ragged.masked(held, tf.gather(first_best, words) == window)

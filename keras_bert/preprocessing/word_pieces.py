@@ -6,7 +6,7 @@ Facts of a sentence, which answers want: text: string [sentences]; starts, ends:
 import tensorflow as tf
 
 from keras_bert.preprocessing.words import split_words
-from keras_bert.text import word_ids
+from keras_bert.text import ragged, word_ids
 
 TEXT, STARTS, ENDS = "text", "starts", "ends"
 
@@ -22,14 +22,14 @@ def pieces_of_words(tokenizer, column):
     pieces = tokenizer.tokenize(words.values)
     unknown = tf.cast(pieces.row_lengths() == 0, tf.int64)  # of white space, or of what is deleted
     unknown_ids = tf.fill([tf.reduce_sum(unknown)], tf.constant(tokenizer.unk_id, tf.int32))
-    pieces = tf.concat([pieces, tf.RaggedTensor.from_row_lengths(unknown_ids, unknown)], axis=1)
+    pieces = ragged.side_by_side(pieces, ragged.from_lengths(unknown_ids, unknown))
 
     def facts():
         lengths = tf.cast(tf.strings.length(words.values), tf.int64) + 1  # and the space behind it
         counted = tf.concat([[0], tf.cumsum(lengths)], axis=0)
-        ends = counted[1:] - tf.gather(tf.gather(counted, words.row_starts()), words.value_rowids())
-        # With its `separator` reduce_join leaves the space behind an empty first word out.
-        joined = tf.strings.reduce_join(words.with_values(" " + words.values), axis=1)
+        ends = counted[1:] - tf.gather(tf.gather(counted, words.row_starts()), ragged.row_ids(words))
+        # By a separator the space behind an empty first word would be left out.
+        joined = ragged.joined(words.with_values(" " + words.values))
         length = tf.strings.length(joined)
         return {
             TEXT: tf.strings.substr(joined, tf.minimum(length, 1), length),
@@ -54,18 +54,18 @@ def pieces_of_texts(tokenizer, texts):
     last = tf.where(lengths > 0, numbers.row_limits() - 1, tf.size(numbers.values, tf.int64))
     last = tf.gather(tf.concat([numbers.values, [-1]], axis=0), last)
     words = tf.cast(last + 1, tf.int64)  # of each sentence
-    word = tf.cast(numbers.values, tf.int64) + tf.gather(tf.cumsum(words, exclusive=True), numbers.value_rowids())
+    word = tf.cast(numbers.values, tf.int64) + tf.gather(tf.cumsum(words, exclusive=True), ragged.row_ids(numbers))
     of_word = tf.math.unsorted_segment_sum(tf.ones_like(word), word, tf.reduce_sum(words))
-    pieces = tf.RaggedTensor.from_row_lengths(ids.values, of_word)
+    pieces = ragged.from_lengths(ids.values, of_word)
 
     def facts():
         return {
             TEXT: texts,
-            STARTS: tf.RaggedTensor.from_row_lengths(tf.gather(starts.values, pieces.row_starts()), words),
-            ENDS: tf.RaggedTensor.from_row_lengths(tf.gather(ends.values, pieces.row_limits() - 1), words),
+            STARTS: ragged.from_lengths(tf.gather(starts.values, pieces.row_starts()), words),
+            ENDS: ragged.from_lengths(tf.gather(ends.values, pieces.row_limits() - 1), words),
         }
 
-    return tf.RaggedTensor.from_row_lengths(pieces, words), facts
+    return ragged.from_lengths(pieces, words), facts
 
 
 def cut_long_words(pieces, *, room, most):
@@ -76,9 +76,7 @@ def cut_long_words(pieces, *, room, most):
     """
     words = pieces.values
     lengths = words.row_lengths()
-    of_sentence = tf.reduce_sum(pieces.with_values(lengths), axis=1)
-    is_long = tf.gather(of_sentence > room, pieces.value_rowids())
+    of_sentence = ragged.sums(pieces.with_values(lengths))
+    is_long = tf.gather(of_sentence > room, ragged.row_ids(pieces))
     keep = tf.where(is_long, tf.minimum(lengths, most), lengths)
-    place = tf.ragged.range(lengths).values
-    kept = tf.boolean_mask(words.values, place < tf.gather(keep, words.value_rowids()))
-    return pieces.with_values(tf.RaggedTensor.from_row_lengths(kept, keep))
+    return pieces.with_values(ragged.first_of_rows(words, keep))

@@ -2,6 +2,7 @@
 
 import functools
 import os
+import types
 import warnings
 
 import tensorflow as tf
@@ -20,7 +21,7 @@ METHODS = {
 class Servable(tf.Module):
     """Rows, padding, network and decoding in one graph; the answers are those of the task's `answer`.
 
-    Attributes: functions: dict of signature name -> tf.function.
+    Attributes: functions: read-only dict of signature name -> tf.function.
         serving_default: strings [batch] by the names of the preprocessor's input_signature -> the answers; where there is a tokenizer.
         ids: input_ids, token_type_ids, attention_mask: int32 [batch, length] -> the answers.
         examples: serialized tf.Example, string [batch], with features of the names of serving_default's inputs -> the same answers.
@@ -65,7 +66,8 @@ class Servable(tf.Module):
 
             functions[SERVING_DEFAULT] = tf.function(from_strings, input_signature=list(signature.values()), autograph=False)
             functions |= _of_examples(functions[SERVING_DEFAULT], preprocessor)
-        self.functions = functions  # whole: TensorFlow saves no dict that changed after it was tracked
+        # A proxy, which TensorFlow doesn't track: it saves the signatures, and would trace each tracked function once more for that.
+        self.functions = types.MappingProxyType(functions)
 
     def concrete_functions(self):
         """The functions traced, once. Returns: dict of signature name -> tf.types.experimental.ConcreteFunction."""

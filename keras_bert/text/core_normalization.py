@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from keras_bert.text import ragged
 from keras_bert.text.normalization import Normalizer
 
 _ASCII = r"[\x00-\x7F]*"
@@ -57,7 +58,7 @@ def _decomposed(strings):
     row_splits = tf.gather(tf.concat([[0], tf.cumsum(lengths)], axis=0), code_points.row_splits)
     classes = tf.gather(table.mark_classes, _place_among(table.marks, results))
     results = tf.cond(tf.reduce_any(classes > 0), lambda: _ordered(results, classes, row_splits), lambda: results)
-    return tf.strings.unicode_encode(tf.RaggedTensor.from_row_splits(results, tf.cast(row_splits, tf.int64), validate=False), "UTF-8")
+    return tf.strings.unicode_encode(ragged.from_splits(results, tf.cast(row_splits, tf.int64)), "UTF-8")
 
 
 def _place_among(marks, code_points):

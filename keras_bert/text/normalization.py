@@ -11,6 +11,8 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_text
 
+from keras_bert.text import ragged
+
 # Tab, line ends and \p{Zs} but the space itself, which would be replaced, at some cost, by itself. U+2028 and U+2029 are kept
 # by google-research's _clean_text but Python's str.split breaks words there.
 _OTHER_WHITESPACE = r"[\t\n\r\x{A0}\x{1680}\x{2000}-\x{200A}\x{2028}\x{2029}\x{202F}\x{205F}\x{3000}]"
@@ -81,7 +83,7 @@ class Normalizer:
 
         def to_original(starts, ends):
             spans = tf.ragged.range(tf.gather(starts.row_starts(), rows), tf.gather(starts.row_limits(), rows))  # of the other rows
-            bases = tf.gather(row_positions, spans.value_rowids())
+            bases = tf.gather(row_positions, ragged.row_ids(spans))
 
             def character_at(bytes_):
                 # The last character at or before a byte: those that became nothing share their position with the next, and lose.

@@ -3,6 +3,7 @@
 import tensorflow as tf
 
 from keras_bert import features
+from keras_bert.text import ragged
 
 
 class BertPacker:
@@ -73,19 +74,19 @@ class BertPacker:
         Returns: dict of int32 tf.RaggedTensor [batch, (tokens)]: input_ids, token_type_ids.
         """
         if second is None:
-            first = first[:, : self.max_length - 2]
+            first = ragged.first_of_rows(first, tf.minimum(first.row_lengths(), self.max_length - 2))
         else:
             first, second = trim_pair(first, second, max_tokens=self.max_length - 3)
         rows = first.nrows(out_type=tf.int64)
-        cls = self._column(self.tokenizer.cls_id, rows)
-        sep = self._column(self.tokenizer.sep_id, rows)
-        first = tf.concat([cls, first, sep], axis=1)
+        cls = ragged.column(self.tokenizer.cls_id, rows)
+        sep = ragged.column(self.tokenizer.sep_id, rows)
+        first = ragged.side_by_side(cls, first, sep)
         if second is None:
             return {features.INPUT_IDS: first, features.TOKEN_TYPE_IDS: tf.zeros_like(first)}
-        second = tf.concat([second, sep], axis=1)
+        second = ragged.side_by_side(second, sep)
         return {
-            features.INPUT_IDS: tf.concat([first, second], axis=1),
-            features.TOKEN_TYPE_IDS: tf.concat([tf.zeros_like(first), tf.ones_like(second)], axis=1),
+            features.INPUT_IDS: ragged.side_by_side(first, second),
+            features.TOKEN_TYPE_IDS: ragged.side_by_side(tf.zeros_like(first), tf.ones_like(second)),
         }
 
     def pad(self, tokens, *, multiple_of=None):
@@ -120,9 +121,6 @@ class BertPacker:
             tokens += self.tokenizer.tokenize(text_pairs).row_lengths() + 1
         return self.round_up(tf.cast(tokens, tf.int32))
 
-    def _column(self, token_id, rows):
-        return tf.RaggedTensor.from_uniform_row_length(tf.fill([rows], tf.constant(token_id, tf.int32)), 1)
-
     def _length(self, ids, multiple_of):
         if self.pad_to_multiple_of is None:
             return self.max_length
@@ -152,10 +150,4 @@ def trim_pair(first, second, *, max_tokens):
     half = max_tokens // 2
     keep_first = tf.minimum(first_lengths, tf.maximum(max_tokens - second_lengths, max_tokens - half))
     keep_second = tf.minimum(second_lengths, tf.maximum(max_tokens - first_lengths, half))
-    return _first_of_each_row(first, keep_first), _first_of_each_row(second, keep_second)
-
-
-def _first_of_each_row(ragged, counts):
-    places = tf.ragged.range(ragged.row_lengths()).values
-    keep = places < tf.gather(counts, ragged.value_rowids())
-    return tf.RaggedTensor.from_row_lengths(tf.boolean_mask(ragged.values, keep), counts)
+    return ragged.first_of_rows(first, keep_first), ragged.first_of_rows(second, keep_second)

@@ -13,6 +13,8 @@ import warnings
 import numpy as np
 import tensorflow as tf
 
+from keras_bert.text import ragged
+
 # The characters that BERT makes words of by themselves, first and last.
 _CHINESE = (
     (0x3400, 0x4DBF), (0x4E00, 0x9FFF), (0xF900, 0xFAFF), (0x20000, 0x2A6DF),
@@ -75,7 +77,7 @@ def segmented_word_ids(texts, starts, ends, *, found_whole=None):
         words = np.searchsorted(breaks, row_starts, side="right")
         rows.append(np.unique(words, return_inverse=True)[1])  # numbered without gaps: white space is a word to jieba
     values = np.concatenate([np.zeros(0, "int32"), *rows]).astype("int32")
-    return tf.RaggedTensor.from_row_splits(tf.constant(values), starts.row_splits)
+    return ragged.from_splits(tf.constant(values), starts.row_splits)
 
 
 @functools.lru_cache(maxsize=1)

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from keras_bert.text import ragged
 from keras_bert.text.sentence_rules import (
     ABBREVIATIONS,
     BEFORE_NUMBERS,
@@ -58,12 +59,12 @@ def find_sentences(texts, *, longest=LONGEST):
     halves = tf.strings.split(segments.values, _BEFORE_MARK)
     body, mark = (halves[:, place : place + 1].to_tensor("", shape=[None, 1])[:, 0] for place in (0, 1))
     place = tf.range(tf.size(body, tf.int64))
-    first = place == tf.gather(segments.row_starts(), segments.value_rowids())
-    last = place == tf.gather(segments.row_limits(), segments.value_rowids()) - 1
+    first = place == tf.gather(segments.row_starts(), ragged.row_ids(segments))
+    last = place == tf.gather(segments.row_limits(), ragged.row_ids(segments)) - 1
     ends = last | _ends_sentence(body, mark, first, last)
     whole = tf.strings.join([body, mark])
     starts = tf.boolean_mask(_starts(segments.with_values(whole)).values, tf.concat([first[:1], ends[:-1]], axis=0))
-    owners = tf.boolean_mask(segments.value_rowids(), ends)
+    owners = tf.boolean_mask(ragged.row_ids(segments), ends)
     joined = _joined(whole, tf.cumsum(tf.cast(ends, tf.int64), exclusive=True), tf.size(owners, tf.int64))
     return _cut(joined, starts, owners, tf.size(texts, tf.int64), longest)
 
@@ -147,7 +148,7 @@ def _cut(text, starts, owners, count, longest):
     done, rest = tf.while_loop(lambda _, rest: tf.reduce_any(too_long(rest)), cut_once, [done, text], **options)
     parts = tf.strings.split(done + rest, _BEHIND_MARK)
     starts = (_starts(parts) + starts[:, None]).values
-    owners = tf.gather(owners, parts.value_rowids())
+    owners = tf.gather(owners, ragged.row_ids(parts))
     sentences, starts = _stripped(parts.values, starts)
     real = sentences != ""
     owners, sentences, starts = (tf.boolean_mask(part, real) for part in (owners, sentences, starts))
@@ -173,12 +174,12 @@ def _length(strings):
 def _starts(parts):
     """Bytes before each part of a text. Args: parts: string tf.RaggedTensor [texts, (parts)]. Returns: int64 like it."""
     counted = tf.cumsum(_length(parts.values), exclusive=True)
-    return parts.with_values(counted - tf.gather(counted, tf.gather(parts.row_starts(), parts.value_rowids())))
+    return parts.with_values(counted - tf.gather(counted, tf.gather(parts.row_starts(), ragged.row_ids(parts))))
 
 
 def _joined(strings, groups, count):
     """Strings that stand side by side, joined. Args: groups: int64, ascending. Returns: string [count]."""
-    return tf.strings.reduce_join(tf.RaggedTensor.from_value_rowids(strings, groups, nrows=count, validate=False), axis=1)
+    return tf.strings.unsorted_segment_join(strings, groups, count)
 
 
 @functools.cache

@@ -3,6 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
+from keras_bert.text import ragged
 from keras_bert.text import vocabulary as vocabulary_lib
 
 
@@ -140,7 +141,7 @@ def word_ids(tokenizer, ids):
     counts = tf.cumsum(starts)
     # What the row's first piece counts to is word 0.
     first = tf.gather(tf.concat([counts, [0]], axis=0), ids.row_starts())
-    return ids.with_values(counts - tf.gather(first, ids.value_rowids()))
+    return ids.with_values(counts - tf.gather(first, ragged.row_ids(ids)))
 
 
 def characters_from_bytes(strings, offsets):
@@ -155,10 +156,10 @@ def characters_from_bytes(strings, offsets):
     _, starts = tf.strings.unicode_decode_with_offsets(strings, "UTF-8", errors="ignore")
     # One search for the whole batch: each row's bytes are moved behind those of the rows before it.
     row_bases = tf.cumsum(tf.cast(tf.strings.length(strings), tf.int64) + 1, exclusive=True)  # + 1: an offset may be a row's end
-    character_bytes = starts.values + tf.gather(row_bases, starts.value_rowids())
-    wanted = tf.cast(offsets.values, tf.int64) + tf.gather(row_bases, offsets.value_rowids())
+    character_bytes = starts.values + tf.gather(row_bases, ragged.row_ids(starts))
+    wanted = tf.cast(offsets.values, tf.int64) + tf.gather(row_bases, ragged.row_ids(offsets))
     before = tf.searchsorted(character_bytes, wanted, side="left", out_type=tf.int64)
-    return offsets.with_values(before - tf.gather(starts.row_starts(), offsets.value_rowids()))
+    return offsets.with_values(before - tf.gather(starts.row_starts(), ragged.row_ids(offsets)))
 
 
 def _batch_of_strings(strings, name):

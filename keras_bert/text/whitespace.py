@@ -3,6 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
+from keras_bert.text import ragged
 from keras_bert.text import vocabulary as vocabulary_lib
 from keras_bert.text.normalization import Normalizer
 from keras_bert.text.tokenizer import Tokenizer, characters_from_bytes
@@ -57,9 +58,9 @@ class WhitespaceTokenizer(Tokenizer):
         words = tf.strings.split(spaced, " ")
         lengths = tf.cast(tf.strings.length(words.values), tf.int64)
         positions = tf.cumsum(lengths + 1, exclusive=True)  # + 1: the space
-        starts = positions - tf.gather(tf.concat([positions, [0]], axis=0), tf.gather(words.row_starts(), words.value_rowids()))
+        starts = positions - tf.gather(tf.concat([positions, [0]], axis=0), tf.gather(words.row_starts(), ragged.row_ids(words)))
         words, starts, ends = (
-            tf.ragged.boolean_mask(words.with_values(part), words != "") for part in (words.values, starts, starts + lengths)
+            ragged.masked(words.with_values(part), words.values != "") for part in (words.values, starts, starts + lengths)
         )
         starts, ends = tf.cond(
             tf.reduce_all(cleaned == strings),
@@ -72,8 +73,8 @@ class WhitespaceTokenizer(Tokenizer):
         """Words to ids, and what goes with them, without the words that normalization leaves nothing of."""
         if self._normalizer is not None:
             words = words.with_values(self._normalizer(words.values))
-            kept = words != ""
-            words, *spans = (tf.ragged.boolean_mask(part, kept) for part in (words, *spans))
+            kept = words.values != ""
+            words, *spans = (ragged.masked(part, kept) for part in (words, *spans))
         ids = words.with_values(self._look_up(words.values))
         return (ids, *spans) if spans else ids
 
@@ -99,7 +100,7 @@ def _to_given(strings, cleaned, starts, ends):
     """Values of spans in the cleaned strings -> in the strings as given, which have bytes more that are not UTF-8."""
     _, given = tf.strings.unicode_decode_with_offsets(strings, "UTF-8", errors="ignore")
     _, here = tf.strings.unicode_decode_with_offsets(cleaned, "UTF-8", errors="ignore")  # the same characters, row by row
-    row_base = tf.gather(here.row_starts(), starts.value_rowids())
+    row_base = tf.gather(here.row_starts(), ragged.row_ids(starts))
     first = characters_from_bytes(cleaned, starts).values + row_base
     last = characters_from_bytes(cleaned, ends).values - 1 + row_base
     last_length = ends.values - tf.gather(here.values, last)

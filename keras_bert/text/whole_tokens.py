@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from keras_bert.text import ragged
 from keras_bert.text.added_tokens import SEPARATOR, SEPARATORS_PLACE
 
 # What the regular expressions of `tokenizers` (Rust's) call \s and \w: White_Space; letters, marks, numbers, connectors, joiners.
@@ -78,8 +79,8 @@ class WholeTokens:
         pieces = split(parts.texts)
         ids, spans = (pieces[0], [tf.cast(span.values, tf.int64) for span in pieces[1:]]) if offsets else (pieces, [])
         values, row_splits = tf.cond(found, lambda: _joined(parts, ids, spans), lambda: ([ids.values, *spans], ids.row_splits))
-        ragged = [tf.RaggedTensor.from_row_splits(value, row_splits, validate=False) for value in values]
-        return tuple(ragged) if offsets else ragged[0]
+        rows = [ragged.from_splits(value, row_splits) for value in values]
+        return tuple(rows) if offsets else rows[0]
 
     def _parts(self, strings):
         # As many bytes as before, and what normalization deletes for what normalization deletes.
@@ -87,7 +88,7 @@ class WholeTokens:
         marked = tf.strings.regex_replace(strings, self._pattern, rf"{SEPARATOR}\0{SEPARATOR}") + SEPARATOR
         split = tf.strings.split(marked, SEPARATOR)  # text token text token text "", row by row
         texts, tokens = tf.unstack(tf.reshape(split.values, [-1, 2]), axis=1)
-        row_ids, counts = split.value_rowids()[::2], split.row_lengths() // 2
+        row_ids, counts = ragged.row_ids(split)[::2], split.row_lengths() // 2
         if self._single_word.any():
             texts, tokens, row_ids, counts = self._without_parts_of_words(texts, tokens, row_ids, counts)
         return self._stripped(texts, tokens, row_ids, counts)
@@ -158,7 +159,7 @@ def _joined(parts, ids, spans):
     is_token = parts.ids != _NO_TOKEN
     tokens_so_far = tf.cumsum(tf.cast(is_token, tf.int64))
     tokens_before = tokens_so_far - tf.cast(is_token, tf.int64)
-    part_of_piece = ids.value_rowids()
+    part_of_piece = ragged.row_ids(ids)
     piece_places = tf.range(tf.size(ids.values, out_type=tf.int64)) + tf.gather(tokens_before, part_of_piece)
     token_places = tf.boolean_mask(ids.row_limits() + tokens_before, is_token)
     places = [tf.cast(piece_places, tf.int32), tf.cast(token_places, tf.int32)]

@@ -5,6 +5,7 @@ import unicodedata
 import tensorflow as tf
 import tensorflow_text
 
+from keras_bert.text import ragged
 from keras_bert.text import vocabulary as vocabulary_lib
 
 CONTINUATION = "##"  # begins a piece that does not begin a word
@@ -45,10 +46,9 @@ class WordSplitter:
             "max_bytes_per_word": 4 * max_word_characters,  # the characters are counted here; a character is at most 4 bytes
         }
         try:
-            if tokenize_chinese_chars:
-                self._word_pieces = tensorflow_text.FastBertTokenizer(vocabulary, lower_case_nfd_strip_accents=False, **arguments)
-            else:
-                self._word_pieces = tensorflow_text.FastWordpieceTokenizer(vocabulary, no_pretokenization=True, **arguments)
+            # FastBertTokenizer would normalise once more, and change nothing.
+            whole_words = not tokenize_chinese_chars
+            self._word_pieces = tensorflow_text.FastWordpieceTokenizer(vocabulary, no_pretokenization=whole_words, **arguments)
         except RuntimeError as error:
             raise ValueError(f"tensorflow-text cannot use this vocabulary of {len(vocabulary)} pieces: {error}") from error
 
@@ -63,11 +63,11 @@ class WordSplitter:
             return self._word_pieces.tokenize_with_offsets(marked) if offsets else self._word_pieces.tokenize(marked)
         words, word_starts = self._words(marked)
         if not offsets:
-            return self._word_pieces.tokenize(words).merge_dims(1, 2)
+            return ragged.merged(self._word_pieces.tokenize(words))
         ids, starts, ends = self._word_pieces.tokenize_with_offsets(words)
-        base = tf.gather(word_starts.values, starts.values.value_rowids())
+        base = tf.gather(word_starts.values, ragged.row_ids(starts.values))
         starts, ends = (part.with_flat_values(tf.cast(part.flat_values, tf.int64) + base) for part in (starts, ends))
-        return tuple(part.merge_dims(1, 2) for part in (ids, starts, ends))
+        return tuple(ragged.merged(part) for part in (ids, starts, ends))
 
     def _words(self, strings):
         """Normalised strings -> words between spaces and punctuation, each punctuation character a word, and their first bytes."""
@@ -84,10 +84,11 @@ class WordSplitter:
 
         def mark():
             alone = ONE_CHARACTER_WORD if self.tokenize_chinese_chars else _PUNCTUATION_CHARACTER
-            words = tf.strings.split(tf.strings.regex_replace(strings, f"( |{alone})", rf"{_SEPARATOR}\1{_SEPARATOR}"), _SEPARATOR)
-            too_long = tf.strings.length(words.values, unit="UTF8_CHAR") > self.max_word_characters
-            marks = tf.strings.regex_replace(tf.strings.regex_replace(words.values, r"\C", "x"), "^xx", self.mark)
-            return tf.strings.reduce_join(words.with_values(tf.where(too_long, marks, words.values)), axis=-1)
+            parted = tf.strings.regex_replace(strings, f"( |{alone})", rf"{_SEPARATOR}\1{_SEPARATOR}")
+            places, words, _ = tf.raw_ops.StringSplitV2(input=parted, sep=_SEPARATOR)
+            too_long = tf.strings.length(words, unit="UTF8_CHAR") > self.max_word_characters
+            marks = tf.strings.regex_replace(tf.strings.regex_replace(words, r"\C", "x"), "^xx", self.mark)
+            return tf.strings.unsorted_segment_join(tf.where(too_long, marks, words), places[:, 0], tf.size(strings))
 
         maybe = tf.reduce_any(tf.strings.regex_full_match(strings, self._too_long_maybe))
         return tf.cond(maybe, mark, lambda: strings)

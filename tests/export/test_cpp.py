@@ -20,7 +20,7 @@ import export
 from keras_bert.layers import onednn
 from keras_bert.tasks.predictor import plain
 
-OPS = ("_fast_bert_normalizer.so", "_fast_wordpiece_tokenizer.so", "_normalize_ops.so")  # as README has them
+OPS = ("_fast_wordpiece_tokenizer.so", "_normalize_ops.so")  # as README has them
 LONG = "so long " * 1250  # 10,000 characters
 BATCH_SIZE = 66  # 200 texts are three batches and one of two, which have no words at all
 

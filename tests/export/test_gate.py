@@ -12,7 +12,7 @@ from tensorflow.python.client import pywrap_tf_session
 import export
 from export import gate, saved_model
 
-TOKENIZER_OPS = ["FastBertNormalize", "FastWordpieceTokenizeWithOffsets", "NormalizeUTF8"]  # as README tells C++ programs
+TOKENIZER_OPS = ["FastWordpieceTokenizeWithOffsets", "NormalizeUTF8"]  # as README tells C++ programs
 
 
 def write_graph(path, nodes, functions):

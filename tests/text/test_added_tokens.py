@@ -184,7 +184,7 @@ def test_the_rows_of_a_batch_do_not_change_each_other(small):
     assert together == [list(parts) for parts in zip(*alone, strict=True)]
 
 
-SERVED = {"FastBertNormalize", "FastWordpieceTokenizeWithOffsets", "NormalizeUTF8"}
+SERVED = {"FastWordpieceTokenizeWithOffsets", "NormalizeUTF8"}
 
 
 def test_in_a_graph_in_tf_data_and_in_a_saved_model(tmp_path):

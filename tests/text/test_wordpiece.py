@@ -8,11 +8,13 @@ import unicodedata
 import pytest
 import real_text
 import tensorflow as tf
+import tensorflow_text
 from official.nlp.tools.tokenization import BasicTokenizer, FullTokenizer
 from unicode_lines import LATER_THAN_PYTHON_3_11, POOLS, is_assigned, unicode_lines
 
 from keras_bert import BertPacker, BertTokenizer
 from keras_bert.text import save_vocabulary
+from keras_bert.text.normalization import Normalizer
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 
@@ -215,3 +217,13 @@ def test_a_vocabulary_that_uses_the_marking_letter_still_marks_long_words():
 def test_pools_reach_every_class_of_trouble():
     text = "".join(unicode_lines(2000))
     assert all(any(character in text for character in pool) for pool in POOLS.values())
+
+
+@pytest.mark.parametrize("lower_case", [True, False])
+def test_tensorflow_text_s_normalizer_would_change_nothing(lower_case):
+    """Of no code point, alone or beside others: what is normalised needs no FastBertTokenizer, but only its word pieces."""
+    points = [point for point in range(sys.maxunicode + 1) if not 0xD800 <= point <= 0xDFFF]
+    normalizer = tensorflow_text.FastBertNormalizer(lower_case_nfd_strip_accents=False)
+    for around in ("{}", "a{}b", "{}\u0301"):
+        normalized = Normalizer(lower_case=lower_case)(tf.constant([around.format(chr(point)).encode() for point in points]))
+        assert tf.reduce_all(normalizer.normalize(normalized) == normalized)
