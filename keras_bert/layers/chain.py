@@ -47,7 +47,7 @@ def words_at(x, places):
     batch, words = ops.shape(x)[0], ops.shape(x)[1]
     firsts = ops.arange(batch, dtype="int32")[:, None] * words
     flat = ops.reshape(x, (-1, *x.shape[2:]))
-    return ops.reshape(ops.take(flat, ops.reshape(places + firsts, (-1,)), axis=0), (batch, ops.shape(places)[1], *x.shape[2:]))
+    return ops.take(flat, places + firsts, axis=0)
 
 
 def sums_between(x, first, last):

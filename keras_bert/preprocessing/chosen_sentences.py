@@ -65,8 +65,10 @@ def choose_sentences(scores, lengths, repeats=None, *, num_sentences=None, share
             wanted &= longer <= max_characters
         if of_sentences is not None:
             theirs = tf.gather(of_sentences, sentence)
-            wanted &= ~tf.reduce_any(theirs.with_values(tf.gather(seen, theirs.values)), axis=1)
-            new = tf.ragged.boolean_mask(theirs, wanted).values
+            of = ragged.row_ids(theirs)
+            again = tf.math.unsorted_segment_max(tf.cast(tf.gather(seen, theirs.values), tf.int32), of, tf.size(sentence))
+            wanted &= again <= 0  # without a trigram it is the least number
+            new = tf.gather(theirs.values, tf.where(tf.gather(wanted, of))[:, 0])
             seen = tf.tensor_scatter_nd_update(seen, new[:, None], tf.ones_like(new, tf.bool))
         taken = tf.boolean_mask(sentence, wanted)
         chosen = tf.tensor_scatter_nd_update(chosen, taken[:, None], tf.ones_like(taken, tf.bool))

@@ -208,7 +208,7 @@ class QuestionAnsweringPreprocessor(Preprocessor):
         if rows is not None:
             read = _as_read(contexts, starts, ends, rows.facts[STARTS].row_lengths())
             spans = better_of(spans, spans_over_windows(*read, **options))
-        none = tf.reduce_min(ragged.from_lengths(tf.reduce_sum(predictions[:, 0], axis=-1), counts), axis=1)
+        none = tf.math.segment_min(tf.reduce_sum(predictions[:, 0], axis=-1), ragged.repeated(counts))  # each has a window at least
         found = Spans(spans.starts, spans.ends, tf.zeros_like(spans.starts), spans.counts)
         if rows is None:
             text, start, end = tf.fill(tf.shape(found.starts), ""), found.starts, found.ends + 1
@@ -313,7 +313,8 @@ def _as_read(contexts, starts, ends, lengths):
     """What spans_over_windows takes. Args: contexts: _Contexts. starts, ends: [rows, pieces], scores. lengths: pieces of each example."""
     least_ends = tf.broadcast_to(contexts.limits[:, None], tf.shape(starts))
     # Pieces may start answers where they are read from: there each stands once, in order.
-    parts = (tf.boolean_mask(part, contexts.may_start) for part in (starts, ends, least_ends))
+    read = tf.where(contexts.may_start)
+    parts = (tf.gather_nd(part, read) for part in (starts, ends, least_ends))
     parts = (ragged.from_lengths(part, lengths) for part in parts)
     return [part.to_tensor(padding) for part, padding in zip(parts, (NONE, NONE, 0), strict=True)]
 

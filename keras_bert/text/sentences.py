@@ -147,11 +147,10 @@ def _cut(text, starts, owners, count, longest):
     options = {"shape_invariants": [tf.TensorShape([None])] * 2, "parallel_iterations": 1}
     done, rest = tf.while_loop(lambda _, rest: tf.reduce_any(too_long(rest)), cut_once, [done, text], **options)
     parts = tf.strings.split(done + rest, _BEHIND_MARK)
-    starts = (_starts(parts) + starts[:, None]).values
-    owners = tf.gather(owners, ragged.row_ids(parts))
-    sentences, starts = _stripped(parts.values, starts)
-    real = sentences != ""
-    owners, sentences, starts = (tf.boolean_mask(part, real) for part in (owners, sentences, starts))
+    row = ragged.row_ids(parts)
+    sentences, starts = _stripped(parts.values, _starts(parts).values + tf.gather(starts, row))
+    real = tf.where(sentences != "")[:, 0]
+    owners, sentences, starts = (tf.gather(part, real) for part in (tf.gather(owners, row), sentences, starts))
     sentences = tf.RaggedTensor.from_value_rowids(sentences, owners, nrows=count, validate=False)
     return Sentences(sentences, sentences.with_values(starts), sentences.with_values(starts + _length(sentences.values)))
 
