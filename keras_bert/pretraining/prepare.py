@@ -115,6 +115,7 @@ def _make_all(runs, finished, directory, tokenizer, settings, workers):
 
 def _make_in_processes(runs, arguments, workers):
     context = multiprocessing.get_context("spawn")  # TensorFlow does not survive a fork
+    others = set(multiprocessing.active_children())
     pool = concurrent.futures.ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker, initargs=arguments)
     try:
         waiting = {}
@@ -126,6 +127,12 @@ def _make_in_processes(runs, arguments, workers):
                 yield from _done(waiting)
         while waiting:
             yield from _done(waiting)
+    except concurrent.futures.process.BrokenProcessPool:
+        # The pool ends those that are left by SIGTERM, which they may ignore as their parent does. Then one may wait for ever, for a lock
+        # that the dead one held, and the pool for it.
+        for process in set(multiprocessing.active_children()) - others:
+            process.kill()
+        raise
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 

@@ -82,6 +82,7 @@ def test_xla_writes_the_same(network, expected):
     np.testing.assert_array_equal(write(inputs)["ids"][:, 0], expected["greedy"][:2])
 
 
+@pytest.mark.slow
 def test_answers_that_end_early_are_transformers(ask, ends_likelier):
     def same(name, **options):
         got, wanted = ask(**options), ends_likelier[name]

@@ -154,6 +154,7 @@ def test_trainer_validates_raw_text_in_batches_such_as_it_trains_on(tmp_path, sh
     assert evaluated == [dataset_fn.batches_an_epoch if batches is None else batches]
 
 
+@pytest.mark.slow
 def test_training_within_a_budget_begins_anywhere_and_each_epoch_has_every_text(shared_classifier):
     examples = tf.data.Dataset.from_tensor_slices((TEXTS, np.arange(60) % 3))
 

@@ -12,6 +12,7 @@ TEXTS = ["good film", "bad", "it was great , no ?", "", "bad bad film", "a b c",
 MANY = [["x"], [], ["x", "y"], ["y"], [], ["y"], ["x"], [], ["x"], []]
 
 
+@pytest.mark.slow
 def test_each_label_has_the_threshold_of_its_best_f1(quick_config, tiny_tokenizer, tmp_path, answers_of_forks):
     import dataclasses
 

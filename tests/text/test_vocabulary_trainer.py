@@ -83,6 +83,7 @@ def test_special_and_unused_pieces_stand_first():
         train_vocabulary(iter(["ab"]), 100, special=special[:3])
 
 
+@pytest.mark.slow
 def test_every_run_gives_the_same_list_and_the_tokenizer_takes_it(root, other_python, tmp_path, review_lines):
     # More pieces asked for than there are frequent pairs without ties, on files in either order.
     (tmp_path / "a.txt").write_text("\n".join(review_lines[:700]), encoding="utf-8")

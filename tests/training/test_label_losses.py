@@ -99,6 +99,7 @@ def test_bad_options_are_told(options, words):
         LabelCrossEntropy(3, **options)
 
 
+@pytest.mark.slow
 def test_replicas_and_micro_batches_come_to_the_weights_of_a_loop_by_hand(root, tmp_path, fresh_python):
     program = root / "tests" / "training" / "programs" / "label_losses.py"
     environment = os.environ | {"PYTHONPATH": str(root), "CUDA_VISIBLE_DEVICES": ""}
