@@ -73,6 +73,7 @@ class BertPacker:
         Args: as pack_ids.
         Returns: dict of int32 tf.RaggedTensor [batch, (tokens)]: input_ids, token_type_ids.
         """
+        first, second = (part if part is None else part.with_row_splits_dtype(tf.int64) for part in (first, second))
         if second is None:
             first = ragged.first_of_rows(first, tf.minimum(first.row_lengths(), self.max_length - 2))
         else:

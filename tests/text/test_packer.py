@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -90,3 +92,11 @@ def test_ids_equal_transformers_on_real_texts_and_pairs(reference, uncased_vocab
 def test_lengths_without_room_are_refused(tiny_tokenizer, arguments):
     with pytest.raises(ValueError, match=f"{list(arguments)[-1]}={list(arguments.values())[-1]}"):
         BertPacker(tiny_tokenizer, **arguments)
+
+
+def test_ids_with_row_splits_of_either_size(tiny_tokenizer):
+    packer = BertPacker(tiny_tokenizer, max_length=6)
+    rows = [tf.ragged.constant([[5, 5], []], dtype=tf.int32, row_splits_dtype=dtype) for dtype in (tf.int32, tf.int64)]
+    for first, second in itertools.product(rows, rows):
+        assert packer.pack_ids(first)["input_ids"].numpy().tolist() == [[2, 5, 5, 3, 0, 0], [2, 3, 0, 0, 0, 0]]
+        assert packer.pack_ids(first, second)["input_ids"].numpy().tolist() == [[2, 5, 5, 3, 5, 3], [2, 3, 3, 0, 0, 0]]
