@@ -3,6 +3,11 @@
     python examples/finetune_extractive.py --train train.jsonl --columns document summary --validation dev.jsonl --output_dir out
     python examples/finetune_extractive.py --train train.tsv --validation dev.tsv --test test.tsv --num_sentences 1 --output_dir out
 
+    python examples/finetune_extractive.py --pretrained summarizer/model --soft_labels --train train.jsonl --columns document summary \\
+        --validation dev.jsonl --output_dir out
+
+The last begins with the encoder of what examples/finetune_summarizer.py has trained on the same data, which did best where it was tried.
+
 Files hold documents with summaries. The sentences that are most like a summary are found by ROUGE, --label_sentences of them at most, and
 the model learns them. The best model is chosen by ROUGE-L of what it chooses in --validation. Start the same command again to go on with a
 run that was stopped or killed. OUT holds run.json, log.jsonl, tensorboard/, training_curves.png, checkpoints/, and at the end model/,
