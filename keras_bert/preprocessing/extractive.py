@@ -180,12 +180,13 @@ class ExtractivePreprocessor(TextPreprocessor):
         lengths = ragged.side_by_side(sentences.text.with_values(pieces.row_lengths()), blank)
         whole = lengths.with_values(ragged.from_lengths(pieces.values, lengths.values))
         tokens, rows = self._tokens(whole)
-        asked = rows.limits - tf.gather(is_empty, ragged.repeated(rows.counts))
+        document = ragged.repeated(rows.counts)
+        asked = rows.limits - tf.gather(is_empty, document)
         held = tf.ragged.range(rows.firsts, asked)
         starts = tf.cumsum(whole.values.row_lengths() + 2, exclusive=True)
         places = tf.gather(starts, held.values) - tf.gather(tf.gather(starts, rows.begins), ragged.row_ids(held))
         tokens[features.SENTENCE_POSITIONS] = held.with_values(tf.cast(places, tf.int32))
-        weights = () if weights is None else tf.gather(weights, ragged.repeated(rows.counts))
+        weights = () if weights is None else tf.gather(weights, document)
         if targets is not None:
             return Rows(tokens, rows.counts, held.with_values(_labels_of(targets, sentences.text)), weights)
         facts = {TEXT: texts, _SENTENCES: sentences.text, _STARTS: sentences.starts, _ENDS: sentences.ends}

@@ -70,13 +70,9 @@ def predicate_rows(packer, pieces, predicates, *, type_vocab_size, segment):
     start = tf.gather(bounds, first)
     last = tf.cast(tf.searchsorted(ends, tf.minimum(start + room, stop), "right"), tf.int64)  # the first that is not whole in the row
     numbers = tf.ragged.range(start, tf.gather(bounds, last))
-    marks = numbers.with_values(
-        tf.cast(
-            (numbers.values >= tf.gather(own_start, ragged.row_ids(numbers)))
-            & (numbers.values < tf.gather(own_end, ragged.row_ids(numbers))),
-            tf.int32,
-        )
-    )
+    of = ragged.row_ids(numbers)
+    is_own = (numbers.values >= tf.gather(own_start, of)) & (numbers.values < tf.gather(own_end, of))
+    marks = numbers.with_values(tf.cast(is_own, tf.int32))
     second = tf.gather(words.values, tf.ragged.range(own_start, own_start + shown)) if segment else None
     tokens = packer.join(tf.gather(words.values, numbers), second)
     rows = tf.size(predicate, tf.int64)

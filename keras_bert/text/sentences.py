@@ -58,13 +58,13 @@ def find_sentences(texts, *, longest=LONGEST):
     segments = tf.strings.split(marked, _BEHIND_MARK)
     halves = tf.strings.split(segments.values, _BEFORE_MARK)
     body, mark = (halves[:, place : place + 1].to_tensor("", shape=[None, 1])[:, 0] for place in (0, 1))
-    place = tf.range(tf.size(body, tf.int64))
-    first = place == tf.gather(segments.row_starts(), ragged.row_ids(segments))
-    last = place == tf.gather(segments.row_limits(), ragged.row_ids(segments)) - 1
+    place, text = tf.range(tf.size(body, tf.int64)), ragged.row_ids(segments)
+    first = place == tf.gather(segments.row_starts(), text)
+    last = place == tf.gather(segments.row_limits(), text) - 1
     ends = last | _ends_sentence(body, mark, first, last)
     whole = tf.strings.join([body, mark])
     starts = tf.boolean_mask(_starts(segments.with_values(whole)).values, tf.concat([first[:1], ends[:-1]], axis=0))
-    owners = tf.boolean_mask(ragged.row_ids(segments), ends)
+    owners = tf.boolean_mask(text, ends)
     joined = _joined(whole, tf.cumsum(tf.cast(ends, tf.int64), exclusive=True), tf.size(owners, tf.int64))
     return _cut(joined, starts, owners, tf.size(texts, tf.int64), longest)
 

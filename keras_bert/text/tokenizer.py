@@ -157,9 +157,10 @@ def characters_from_bytes(strings, offsets):
     # One search for the whole batch: each row's bytes are moved behind those of the rows before it.
     row_bases = tf.cumsum(tf.cast(tf.strings.length(strings), tf.int64) + 1, exclusive=True)  # + 1: an offset may be a row's end
     character_bytes = starts.values + tf.gather(row_bases, ragged.row_ids(starts))
-    wanted = tf.cast(offsets.values, tf.int64) + tf.gather(row_bases, ragged.row_ids(offsets))
+    row = ragged.row_ids(offsets)
+    wanted = tf.cast(offsets.values, tf.int64) + tf.gather(row_bases, row)
     before = tf.searchsorted(character_bytes, wanted, side="left", out_type=tf.int64)
-    return offsets.with_values(before - tf.gather(starts.row_starts(), ragged.row_ids(offsets)))
+    return offsets.with_values(before - tf.gather(starts.row_starts(), row))
 
 
 def _batch_of_strings(strings, name):

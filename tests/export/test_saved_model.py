@@ -18,6 +18,7 @@ from export import ask, saved_model, version
 from export.network import network_in_dtype
 from export.servable import servable
 from keras_bert import BertClassifier, BertEncoder
+from keras_bert.tasks.predictor import Predictor
 from keras_bert.training.keras_internals import inner_graphs
 
 TEXTS = ["good film", "", "bad " * 100_000, "日本 \U0001f600"]
@@ -378,3 +379,11 @@ def test_help(fresh_python, module, real, root):
     run = subprocess.run if real else fresh_python.run
     done = run([sys.executable, "-m", module, "--help"], capture_output=True, text=True, check=True, cwd=root)
     assert "usage: python -m " + module in done.stdout or "usage: ask.py" in done.stdout
+
+
+def test_each_signature_is_traced_once(tmp_path, shared_classifier, monkeypatch):
+    traced, from_columns, from_inputs = [], Predictor.from_columns, Predictor.from_inputs
+    monkeypatch.setattr(Predictor, "from_columns", lambda *arguments: traced.append("text") or from_columns(*arguments))
+    monkeypatch.setattr(Predictor, "from_inputs", lambda *arguments: traced.append("ids") or from_inputs(*arguments))
+    shared_classifier.export(tmp_path / "model")
+    assert sorted(traced) == ["ids", "ids", "text"]  # text comes to ids, too
